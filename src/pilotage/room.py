@@ -1,0 +1,69 @@
+"""The record by which a system tells `app` about itself.
+
+A new system appears in `explain`, `decide`, `get`, `up` and the reference docs by adding its record to
+`app.rooms`; no other module changes. Everything a record names is cheap to import: adapters are reached through the
+`Services` that `app` hands in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from pilotage.api.meta import Kind, Object, ObjectKey
+from pilotage.decision.actions import Plan
+from pilotage.decision.questions import Question
+from pilotage.decision.rules import Decision, Rule
+from pilotage.images.source import ImageSource
+from pilotage.runtime.clock import Clock
+from pilotage.runtime.controller import Controller
+from pilotage.store.base import Reader
+
+__all__ = ["Room", "Services", "Topic"]
+
+F = TypeVar("F")
+V = TypeVar("V")
+
+
+class Services(msgspec.Struct, frozen=True):
+    """What the outside offers to `observe`: objects, images, time. All of it can be a dump, a layout and a fixed clock."""
+
+    objects: Reader
+    images: ImageSource
+    clock: Clock
+
+
+class Topic(msgspec.Struct, Generic[F, V], frozen=True):
+    """A decision about objects of one kind: `pilotage explain NAME` observes, decides and stops.
+
+    `observe` gathers facts for one object; `decide` is pure; `plan` turns the answer into actions. `rules` is the
+    precedence that `decide` walks, for the reference docs.
+    """
+
+    name: str
+    summary: str
+    kind: Kind
+    rules: tuple[Rule[F, V], ...]
+    observe: Callable[[Services, ObjectKey], Awaitable[F]]
+    decide: Callable[[F], Decision[V]]
+    plan: Callable[[F, Decision[V]], Plan]
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column of the live table of `pilotage up` and of `get`: a heading and how to read it off an object."""
+
+    heading: str
+    read: Callable[[Object], str]
+
+
+class Room(msgspec.Struct, frozen=True):
+    """One system. `controllers` builds its controllers; `kinds` are those it serves, reads or writes."""
+
+    name: str
+    summary: str
+    kinds: tuple[Kind, ...] = ()
+    topics: tuple[Topic[Any, Any], ...] = ()
+    questions: tuple[Question[Any, Any], ...] = ()
+    controllers: Callable[[Services], tuple[Controller, ...]] = lambda _services: ()

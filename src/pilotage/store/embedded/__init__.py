@@ -1,0 +1,1 @@
+"""Our own small Kubernetes API on SQLite, called in process."""
