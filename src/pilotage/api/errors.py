@@ -13,7 +13,7 @@ a credential; when there are several problems, `messages` lists all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 __all__ = ["InputError", "LaterError", "PilotageError", "RefusedError", "RemoteError"]
 
@@ -25,7 +25,7 @@ class PilotageError(Exception):
     `details` what a program may want to read besides (candidates tried, the field path).
     """
 
-    exit_code: ClassVar[int] = 4
+    exit_code: int = 4
 
     def __init__(
         self,

@@ -6,8 +6,6 @@ No credential and no document body ever stands in a message.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 
 from pilotage.api.errors import PilotageError
@@ -54,8 +52,6 @@ class Attempt(msgspec.Struct, frozen=True):
 class ImageError(PilotageError):
     """`reference` is as the caller gave it; `resolved` lists every candidate tried, in order, with its own failure."""
 
-    exit_code: ClassVar[int] = 3
-
     def __init__(
         self,
         code: str,
@@ -69,6 +65,7 @@ class ImageError(PilotageError):
         super().__init__(code, message, hint=hint, messages=messages)
         self.reference = reference
         self.resolved = resolved
+        self.exit_code = 2 if self.is_user_error else 3
 
     @property
     def is_user_error(self) -> bool:
