@@ -73,11 +73,11 @@ def schema(question: Question[Any, Any]) -> dict[str, Any]:
 
 def _decode(question: Question[Any, Any], raw: bytes) -> Any:
     try:
-        return msgspec.json.decode(raw, type=question.input_type)
-    except msgspec.ValidationError as error:
-        faults = shapes.faults(msgspec.json.decode(raw), question.input_type) or (str(error),)
-        raise PilotageError(
-            "InvalidInput", f"{question.name}: {'; '.join(faults)}", messages=faults
-        ) from None
+        try:
+            return msgspec.json.decode(raw, type=question.input_type)
+        except msgspec.ValidationError as error:
+            # The typed decoder stops at the first fault, even in front of broken JSON: read it all before judging.
+            faults = shapes.faults(msgspec.json.decode(raw), question.input_type) or (str(error),)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise PilotageError("InvalidJSON", f"the input of {question.name} is not JSON: {error}") from None
+    raise PilotageError("InvalidInput", f"{question.name}: {'; '.join(faults)}", messages=faults)

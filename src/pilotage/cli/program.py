@@ -1,0 +1,79 @@
+"""The verbs, assembled; and the one place that turns an error into an exit code.
+
+Exit codes: 0 ok · 1 the answer is no · 2 wrong use · 3 something outside failed · 4 our bug · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+import typer
+
+from pilotage.api.errors import PilotageError
+from pilotage.cli import decide as decide_verb
+from pilotage.cli.output import say
+
+__all__ = ["build", "run"]
+
+OUR_BUG = 4
+INTERRUPTED = 130
+
+
+def build() -> typer.Typer:
+    """All verbs. A group is one Typer of its own module."""
+    program = typer.Typer(
+        name="pilotage",
+        help="Follow a container image from the quay where it is built to the node that runs it.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    program.command("decide")(decide_verb.decide)
+    return program
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code. Never raises but for a second interrupt."""
+    command = typer.main.get_command(build())
+    try:
+        result = command.main(list(arguments), prog_name="pilotage", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except PilotageError as error:
+        say(_told(error))
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`pilotage … | head`): not an error, and nothing more can be printed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 -- the outermost frame: a bug is named as ours, not dumped on the user
+        return _bug(error)
+    return result if isinstance(result, int) else 0
+
+
+def _told(error: PilotageError) -> str:
+    lines = [f"error: {error.code}: {error.message}"]
+    lines += [f"  - {problem}" for problem in error.messages if problem != error.message]
+    if error.hint:
+        lines.append(f"  → {error.hint}")
+    return "\n".join(lines)
+
+
+def _bug(error: Exception) -> int:
+    say(f"error: Internal: {type(error).__name__}: {error}")
+    if os.environ.get("PILOTAGE_DEBUG"):
+        say("".join(traceback.format_exception(error)))
+    else:
+        say("  → this is a bug in pilotage; run again with PILOTAGE_DEBUG=1 and report the trace")
+    return OUR_BUG
