@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from pilotage.api.meta import Kind, Object, ObjectKey
+from pilotage.api.meta import Kind, ObjectKey
 from pilotage.decision.actions import Plan
 from pilotage.decision.questions import Question
 from pilotage.decision.rules import Decision, Rule
@@ -21,7 +21,7 @@ from pilotage.runtime.clock import Clock
 from pilotage.runtime.controller import Controller
 from pilotage.store.base import Reader
 
-__all__ = ["Room", "Services", "Topic"]
+__all__ = ["Board", "Room", "Services", "Topic"]
 
 F = TypeVar("F")
 V = TypeVar("V")
@@ -51,11 +51,15 @@ class Topic(msgspec.Struct, Generic[F, V], frozen=True):
     plan: Callable[[F, Decision[V]], Plan]
 
 
-class Column(msgspec.Struct, frozen=True):
-    """One column of the live table of `pilotage up` and of `get`: a heading and how to read it off an object."""
+class Board(msgspec.Struct, frozen=True):
+    """What `pilotage up` shows of a system: one record for each object, of which a person sees the `columns`.
 
-    heading: str
-    read: Callable[[Object], str]
+    `records` reads the present state; a column is a heading and the key of the record that stands below it.
+    """
+
+    title: str
+    columns: tuple[tuple[str, str], ...]
+    records: Callable[[Reader], Awaitable[tuple[dict[str, Any], ...]]]
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -66,4 +70,5 @@ class Room(msgspec.Struct, frozen=True):
     kinds: tuple[Kind, ...] = ()
     topics: tuple[Topic[Any, Any], ...] = ()
     questions: tuple[Question[Any, Any], ...] = ()
+    boards: tuple[Board, ...] = ()
     controllers: Callable[[Services], tuple[Controller, ...]] = lambda _services: ()
