@@ -7,7 +7,7 @@ A new system appears in `explain`, `decide`, `get`, `up` and the reference docs 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -63,7 +63,11 @@ class Board(msgspec.Struct, frozen=True):
 
 
 class Room(msgspec.Struct, frozen=True):
-    """One system. `controllers` builds its controllers; `kinds` are those it serves, reads or writes."""
+    """One system. `controllers` builds its controllers; `kinds` are those it serves, reads or writes.
+
+    `codes` gives, for the reference docs, every stable code under a title (`errors`, `warnings`, `conditions`) and its
+    meaning in one sentence.
+    """
 
     name: str
     summary: str
@@ -71,4 +75,5 @@ class Room(msgspec.Struct, frozen=True):
     topics: tuple[Topic[Any, Any], ...] = ()
     questions: tuple[Question[Any, Any], ...] = ()
     boards: tuple[Board, ...] = ()
+    codes: Mapping[str, Mapping[str, str]] = {}
     controllers: Callable[[Services], tuple[Controller, ...]] = lambda _services: ()
