@@ -7,7 +7,6 @@ python tools/reference.py --check    exit 1 and show the difference when a page 
 from __future__ import annotations
 
 import difflib
-import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +16,11 @@ import click
 import msgspec
 import typer
 
+from pilotage.api import kinds
 from pilotage.app import rooms
 from pilotage.cli import program
 from pilotage.decision import questions
+from pilotage.images import errors
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "<!-- Made from the code by `make docs`. Change the code, not this page. -->\n"
@@ -80,9 +81,13 @@ def _fields(schema: dict[str, Any]) -> list[str]:
     root = definitions.get(schema.get("$ref", "").rpartition("/")[2], schema)
     required = set(root.get("required", ()))
     return [
-        f"- `{name}`: {_type(field)}{'' if name in required else f', default `{msgspec.json.encode(field.get("default")).decode()}`'}"
+        f"- `{name}`: {_type(field)}{'' if name in required else _default(field)}"
         for name, field in root.get("properties", {}).items()
     ]
+
+
+def _default(field: dict[str, Any]) -> str:
+    return f", default `{msgspec.json.encode(field.get('default')).decode()}`"
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -111,8 +116,6 @@ def rules_page() -> str:
 
 
 def errors_page() -> str:
-    from pilotage.images import errors
-
     lines = [
         NOTE,
         "# Error codes, warnings and conditions",
@@ -138,7 +141,7 @@ def _codes(codes: dict[str, str]) -> list[str]:
 
 def kinds_page() -> str:
     lines = [NOTE, "# Kinds", "", "| Kind | API version | Names | Scope |", "|---|---|---|---|"]
-    for kind in importlib.import_module("pilotage.api.kinds").KINDS:
+    for kind in kinds.KINDS:
         names = ", ".join(f"`{name}`" for name in (kind.plural, *kind.short_names))
         lines.append(
             f"| {kind.kind} | `{kind.api_version}` | {names} | {'namespace' if kind.namespaced else 'cluster'} |"
