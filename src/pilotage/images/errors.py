@@ -30,6 +30,9 @@ CODES = {
     "StreamNotFound": "The release payload has no boot images for this OS stream.",
     "ComponentVersionInvalid": "A component version annotation does not parse.",
     "ComponentVersionConflict": "Several versions or display names are given for one component.",
+    "MirrorObjectInvalid": "A mirror object (IDMS, ITMS, ICSP) has a field of another type.",
+    "ComponentOverrideInvalid": "A component override is not NAME=PULLSPEC.",
+    "ForbiddenRewrite": "Overrides or mirrors of the management cluster were given where they must not reach.",
     "UnsafeLayer": "A layer holds a path, link or size that must not be unpacked.",
     "RegistryRefused": "The registry refused an upload.",
     "Offline": "The content is not at hand and the network may not be used.",
@@ -39,6 +42,7 @@ _USER = {
     "InvalidReference", "PullSecretUnavailable", "PullSecretInvalid", "UnsupportedManifest", "NoMatchingPlatform",
     "NotAReleasePayload", "MalformedPayloadFile", "InvalidReleaseVersion", "ComponentMissing", "StreamNotFound",
     "ComponentVersionInvalid", "ComponentVersionConflict", "MissingPayloadFile", "UnsafeLayer",
+    "MirrorObjectInvalid", "ComponentOverrideInvalid", "ForbiddenRewrite",
 }  # fmt: skip
 
 

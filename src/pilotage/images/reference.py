@@ -1,8 +1,9 @@
 """What an image reference means: `[registry/]repository[:tag][@digest]`.
 
-The grammar is that of the distribution project (`distribution/reference`) with OCI digests: the first path element is a
-registry only if it contains `.` or `:` or is `localhost`; without one, Docker Hub applies. A reference prints exactly
-as it was written; `host`, `path` and `api_host` give what it resolves to. With both tag and digest, the digest decides.
+The grammar is that of the distribution project (`distribution/reference`) with the digests that OCI registers: the first
+path element is a registry only if it contains `.` or `:` or is `localhost`; without one, Docker Hub applies. A reference
+prints exactly as it was written; `host`, `path` and `api_host` give what it resolves to. With both tag and digest, the
+digest decides.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ __all__ = ["DOCKER_HUB", "Reference", "is_digest", "parse"]
 
 DOCKER_HUB = "docker.io"
 _DOCKER_HUB_API = "registry-1.docker.io"
-_MAX_NAME = 255
+_MAX_REPOSITORY = 255
+_MAX_QUOTED = 200  # characters of a refused reference that a message repeats: enough to recognise it
 
-_PATH_ELEMENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_HOST_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_PATH_ELEMENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_HOST_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _REGISTRY = re.compile(rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
 _REPOSITORY = re.compile(rf"{_PATH_ELEMENT}(?:/{_PATH_ELEMENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -38,9 +40,7 @@ class Reference(msgspec.Struct, frozen=True, gc=False, order=True):
     digest: str = ""
 
     def __str__(self) -> str:
-        tag = f":{self.tag}" if self.tag else ""
-        digest = f"@{self.digest}" if self.digest else ""
-        return f"{self.name}{tag}{digest}"
+        return f"{self.name}{self.suffix}"
 
     @property
     def name(self) -> str:
@@ -67,6 +67,16 @@ class Reference(msgspec.Struct, frozen=True, gc=False, order=True):
         )
 
     @property
+    def location(self) -> str:
+        """Host and path that are meant, without tag and digest: what mirror rules and credentials are matched with."""
+        return f"{self.host}/{self.path}"
+
+    @property
+    def suffix(self) -> str:
+        """Tag and digest as written, with their separators."""
+        return f"{f':{self.tag}' if self.tag else ''}{f'@{self.digest}' if self.digest else ''}"
+
+    @property
     def is_pinned(self) -> bool:
         return bool(self.digest)
 
@@ -84,23 +94,23 @@ def parse(text: str) -> Reference:
 
     Raises ImageError `InvalidReference` with the reference in quotes and the part that is wrong.
     """
+    if _IDENTIFIER.fullmatch(text):
+        raise _invalid(text, "64 hexadecimal digits are an image identifier, not a name")
     name, at, digest = text.partition("@")
     if at and not is_digest(digest):
         raise _invalid(
             text, "the digest must be sha256, sha384 or sha512 and lower-case hexadecimal of full length"
         )
     registry, repository, tag = _split_name(name)
+    if len(repository) > _MAX_REPOSITORY:
+        raise _invalid(text, f"a repository name is at most {_MAX_REPOSITORY} characters long")
     if registry and not _REGISTRY.fullmatch(registry):
-        raise _invalid(text, f'"{registry}" is not a registry host')
+        raise _invalid(text, f'"{_shorten(registry)}" is not a registry host')
     if tag is not None and not _TAG.fullmatch(tag):
-        raise _invalid(text, f'"{tag}" is not a tag')
+        raise _invalid(text, f'"{_shorten(tag)}" is not a tag')
     if not _REPOSITORY.fullmatch(repository):
         lower = " (a repository must be lower case)" if _REPOSITORY.fullmatch(repository.lower()) else ""
         raise _invalid(text, f'"{repository}" is not a repository name{lower}')
-    if not registry and _IDENTIFIER.fullmatch(repository):
-        raise _invalid(text, "64 hexadecimal digits are an image identifier, not a name")
-    if len(registry) + len(repository) + 1 > _MAX_NAME:
-        raise _invalid(text, f"a name is at most {_MAX_NAME} characters long")
     return Reference(registry, repository, tag or "", digest)
 
 
@@ -121,4 +131,12 @@ def _split_name(name: str) -> tuple[str, str, str | None]:
 
 
 def _invalid(text: str, why: str) -> ImageError:
-    return ImageError("InvalidReference", f'failed to parse image reference "{text}": {why}', reference=text)
+    return ImageError(
+        "InvalidReference",
+        f'failed to parse image reference "{_shorten(text)}": {why}',
+        reference=_shorten(text),
+    )
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
