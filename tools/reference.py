@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 import typer
 
@@ -46,7 +45,7 @@ def commands_page() -> str:
         "",
     ]
     for path, command in _leaves(typer.main.get_command(program.build()), "pilotage"):
-        context = click.Context(command, info_name=path)
+        context = typer.Context(command, info_name=path)
         lines += [f"## `{path}`", "", "```", command.get_help(context), "```", ""]
     return "\n".join(lines)
 

@@ -10,10 +10,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-import click
 import typer
 
 from pilotage.api.errors import PilotageError
+from pilotage.cli import about
 from pilotage.cli import decide as decide_verb
 from pilotage.cli.output import say
 
@@ -35,23 +35,27 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     program.command("decide")(decide_verb.decide)
+    program.command("completion")(about.completion)
+    program.command("version")(about.version)
     return program
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code. Never raises but for a second interrupt."""
+    if "_PILOTAGE_COMPLETE" in os.environ:
+        from typer._completion_classes import completion_init  # Typer exports it nowhere else
+
+        completion_init()
     command = typer.main.get_command(build())
     try:
-        result = command.main(list(arguments), prog_name="pilotage", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        # Standalone, so that Typer words its own usage errors; it ends by SystemExit, whose code is the exit code.
+        command.main(list(arguments), prog_name="pilotage")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
     except PilotageError as error:
         say(_told(error))
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader went away (`pilotage … | head`): not an error, and nothing more can be printed.
@@ -59,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except Exception as error:  # noqa: BLE001 -- the outermost frame: a bug is named as ours, not dumped on the user
         return _bug(error)
-    return result if isinstance(result, int) else 0
+    return 0
 
 
 def _told(error: PilotageError) -> str:

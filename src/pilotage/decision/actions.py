@@ -16,7 +16,7 @@ from pilotage.api.meta import Kind, ObjectKey
 __all__ = ["Action", "Apply", "ApplyStatus", "Delete", "Plan", "RecordEvent"]
 
 
-class Apply(msgspec.Struct, frozen=True, tag="apply"):
+class Apply(msgspec.Struct, frozen=True, tag="apply", tag_field="action"):
     """Server-side apply of the fields that we own. `manifest` holds only those."""
 
     kind: Kind
@@ -24,7 +24,7 @@ class Apply(msgspec.Struct, frozen=True, tag="apply"):
     manifest: Mapping[str, Any]
 
 
-class ApplyStatus(msgspec.Struct, frozen=True, tag="apply-status"):
+class ApplyStatus(msgspec.Struct, frozen=True, tag="apply-status", tag_field="action"):
     """Server-side apply on the status subresource; `status` holds only what we own."""
 
     kind: Kind
@@ -32,12 +32,12 @@ class ApplyStatus(msgspec.Struct, frozen=True, tag="apply-status"):
     status: Mapping[str, Any]
 
 
-class Delete(msgspec.Struct, frozen=True, tag="delete"):
+class Delete(msgspec.Struct, frozen=True, tag="delete", tag_field="action"):
     kind: Kind
     key: ObjectKey
 
 
-class RecordEvent(msgspec.Struct, frozen=True, tag="event"):
+class RecordEvent(msgspec.Struct, frozen=True, tag="event", tag_field="action"):
     """An Event on the object, as `kubectl describe` shows it. `reason` is UpperCamelCase."""
 
     kind: Kind
