@@ -1,6 +1,11 @@
 """The controller loop, written once: keys in a queue, one worker per key, level-triggered.
 
-`queue` (deduplication, back-off), `informer` (list, watch, index), `controller` (observe, decide, act), `perform` (walks
-a plan and hands each action to the store), `events`, `clock`. A controller stays about one screen because of this room.
-Nothing here knows what any system decides, nor images.
+    clock, retry         time as a thing that is handed in; how long until the next try
+    queue                which key is next: deduplication, delays, back-off, two priorities
+    informer, cache      all objects of a kind in memory, kept true by list and watch; the `Reader` over them
+    controller           what a system declares: kind, watches, and a reconcile that returns a plan
+    perform, events      walks a plan and hands each action to the store; what `kubectl describe` shows
+    loop, runner         one controller at work; all of them on a store, from start to graceful stop
+
+A controller stays about one screen because of this room. Nothing here knows what any system decides, nor images.
 """

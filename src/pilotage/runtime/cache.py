@@ -1,0 +1,77 @@
+"""Reading from memory: one informer for each kind, shared by all controllers, behind the `Reader` port.
+
+`observe` does not know whether it reads a store, a dump or this cache. A kind that nobody follows, or whose first list
+is not in yet, is read from the store itself.
+
+What is read may be a moment behind the store. Controllers are level-triggered, so the event that is under way makes them
+look again; whoever is about to write reads from the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pilotage.api.meta import Kind, Object, ObjectKey
+from pilotage.runtime.clock import Timers
+from pilotage.runtime.informer import Informer, ListWatch
+from pilotage.store.base import Listing, NotFoundError
+
+__all__ = ["CacheReader", "Informers"]
+
+
+class Informers:
+    """`of(kind)` gives the one informer of that kind; whoever runs them iterates."""
+
+    def __init__(self, source: ListWatch, clock: Timers) -> None:
+        self._source = source
+        self._clock = clock
+        self._by_resource: dict[tuple[str, str, str], Informer] = {}
+
+    def of(self, kind: Kind) -> Informer:
+        informer = self._by_resource.get(_resource(kind))
+        if informer is None:
+            informer = self._by_resource[_resource(kind)] = Informer(self._source, kind, self._clock)
+        return informer
+
+    def find(self, kind: Kind) -> Informer | None:
+        """The informer of a kind that is followed and in sync, else None."""
+        informer = self._by_resource.get(_resource(kind))
+        return informer if informer is not None and informer.has_synced else None
+
+    def reader(self) -> CacheReader:
+        return CacheReader(self, self._source)
+
+    def __iter__(self) -> Iterator[Informer]:
+        return iter(tuple(self._by_resource.values()))
+
+
+class CacheReader:
+    """The `Reader` port over informers, and over the store for kinds that none follows."""
+
+    def __init__(self, informers: Informers, source: ListWatch) -> None:
+        self._informers = informers
+        self._source = source
+
+    async def get(self, kind: Kind, key: ObjectKey) -> Object:
+        """Raises NotFoundError."""
+        informer = self._informers.find(kind)
+        if informer is None:
+            return await self._source.get(kind, key)
+        found = informer.get(key)
+        if found is None:
+            raise NotFoundError(kind, key)
+        return found
+
+    async def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Listing:
+        informer = self._informers.find(kind)
+        if informer is None:
+            return await self._source.list(kind, namespace, labels)
+        found = informer.list(namespace)
+        if labels:
+            wanted = labels.items()
+            found = tuple(item for item in found if wanted <= item.labels.items())
+        return Listing(found, informer.resource_version)
+
+
+def _resource(kind: Kind) -> tuple[str, str, str]:
+    return kind.group, kind.version, kind.plural

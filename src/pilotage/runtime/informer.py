@@ -1,0 +1,322 @@
+"""All objects of one kind in memory, kept true by a list and the watch that follows it.
+
+The store gives a snapshot and, from its version on, every change in order. From these the informer keeps a cache of
+headers over bytes, indexes, and tells handlers what became different as `Delta`s. Handlers run at once and only note
+that something changed; a `Delta` has the object before and after, so that a reference that moved from A to B wakes both.
+
+    list ──▶ watch ──▶ stream ends ──▶ watch from the last version
+                └────▶ ExpiredError ──▶ list; what differs from the cache is told, what does not is not
+
+Nothing is told twice, nothing is missed: a version that the cache holds is passed over, and what a list no longer has is
+told as deleted. An object that was deleted and made anew between two looks is two deltas, as its `uid` shows.
+Failures are retried in the window of client-go's reflector, 0.8 to 30 s with jitter; the last one stays readable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import msgspec
+
+from pilotage.api.errors import PilotageError
+from pilotage.api.meta import Kind, Object, ObjectKey
+from pilotage.runtime.clock import Timers
+from pilotage.runtime.retry import WATCH_BACKOFF, Backoff
+from pilotage.store.base import Event, ExpiredError, Reader, Watcher
+
+__all__ = ["BY_NAMESPACE", "Delta", "Handler", "IndexFunction", "Informer", "ListWatch"]
+
+logger = logging.getLogger(__name__)
+
+BY_NAMESPACE = "by_namespace"
+_EVENTS_AT_ONCE = 256  # a long backlog lets other tasks run in between
+_SETTLED_WATCH = 60.0  # seconds; a stream that lasted this long was in order, though nothing happened on it
+
+
+class ListWatch(Reader, Watcher, Protocol):
+    """The part of a store that an informer needs."""
+
+
+class Delta(msgspec.Struct, frozen=True, gc=False):
+    """What became different: `old` is None for a new object, `new` is None for one that is gone.
+
+    `is_initial` marks objects that were there when the informer, or the handler, began.
+    """
+
+    old: Object | None
+    new: Object | None
+    is_initial: bool = False
+
+
+Handler = Callable[[Delta], None]
+IndexFunction = Callable[[Object], Iterable[Hashable]]
+
+
+class Informer:
+    """One kind. `run` it in a task; read it from anywhere in the same event loop."""
+
+    def __init__(
+        self, source: ListWatch, kind: Kind, clock: Timers, *, backoff: Backoff = WATCH_BACKOFF
+    ) -> None:
+        self.kind = kind
+        self._source = source
+        self._clock = clock
+        self._backoff = backoff
+        self._objects: dict[ObjectKey, Object] = {}
+        self._indexes: dict[str, _Index] = {BY_NAMESPACE: _Index(lambda found: (found.meta.namespace,))}
+        self._handlers: list[Handler] = []
+        self._resume: str | None = None
+        self._synced = asyncio.Event()
+        self._failures = 0
+        self._last_error: Exception | None = None
+        self._progress = 0
+        self._followers: list[asyncio.Future[None]] = []
+
+    # -- set up ---------------------------------------------------------------------------------------------------
+
+    def add_handler(self, handler: Handler) -> None:
+        """Tell `handler` of every object that is here, as initial, and of each change from now on."""
+        for found in self._objects.values():
+            _tell(handler, Delta(None, found, is_initial=True))
+        self._handlers.append(handler)
+
+    def add_index(self, name: str, function: IndexFunction) -> None:
+        """Index by the values that `function`, which must be pure, gives for an object."""
+        index = self._indexes[name] = _Index(function)
+        for found in self._objects.values():
+            index.replace(None, found)
+
+    # -- read -----------------------------------------------------------------------------------------------------
+
+    def get(self, key: ObjectKey) -> Object | None:
+        return self._objects.get(key)
+
+    def list(self, namespace: str = "") -> tuple[Object, ...]:
+        """All objects, or those of one namespace, by namespace and name."""
+        found = self._indexes[BY_NAMESPACE].select(namespace) if namespace else self._objects.values()
+        return tuple(sorted(found, key=_by_key))
+
+    def select(self, index: str, value: Hashable) -> tuple[Object, ...]:
+        """The objects that `index` files under `value`, by namespace and name. Raises KeyError for an unknown index."""
+        return tuple(sorted(self._indexes[index].select(value), key=_by_key))
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    @property
+    def has_synced(self) -> bool:
+        """The first list is in the cache."""
+        return self._synced.is_set()
+
+    async def synced(self) -> None:
+        await self._synced.wait()
+
+    @property
+    def resource_version(self) -> str:
+        """The version up to which the cache is true; empty before the first list."""
+        return self._resume or ""
+
+    @property
+    def last_error(self) -> Exception | None:
+        """Why the store cannot be followed just now; None while it can."""
+        return self._last_error
+
+    async def caught_up(self) -> None:
+        """Wait until the cache holds what a list taken now holds."""
+        while True:
+            before = self._progress
+            listing = await self._source.list(self.kind)
+            if self._holds(listing.items):
+                return
+            if (
+                self._progress == before
+            ):  # nothing came since the list was asked for: we are behind, not ahead
+                follower = asyncio.get_running_loop().create_future()
+                self._followers.append(follower)
+                await follower
+
+    # -- follow ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Follow the store until cancelled; failures are logged and retried, never raised."""
+        while True:
+            began = self._clock.monotonic()
+            try:
+                if self._resume is None:
+                    await self._list()
+                received = await self._watch(self._resume or "")
+                if received or self._clock.monotonic() - began >= _SETTLED_WATCH:
+                    self._failures = 0
+                    continue  # streams end, that is their nature
+            except ExpiredError:
+                self._resume = None
+                if self._failures == 0:  # the usual case, after a long silence: no reason to wait
+                    self._failures = 1
+                    continue
+            except Exception as error:  # whatever the store does, its readers must get going again
+                self._last_error = error
+                is_ours = not isinstance(error, PilotageError | OSError)
+                logger.warning(
+                    "%s: cannot be followed, trying again: %s", self.kind.resource, error, exc_info=is_ours
+                )
+            await self._clock.sleep(self._backoff.delay(self._failures))
+            self._failures += 1
+
+    async def _list(self) -> None:
+        """Bring the cache to a snapshot in one step."""
+        listing = await self._source.list(self.kind)
+        is_initial = not self.has_synced
+        gone = self._objects.keys() - {found.key for found in listing.items}
+        for key in gone:
+            self._replace(key, None)
+        for found in listing.items:
+            self._put(found, is_initial=is_initial)
+        self._resume = listing.resource_version
+        self._last_error = None
+        self._synced.set()
+        self._note_progress()
+
+    async def _watch(self, resource_version: str) -> int:
+        """Follow one stream to its end; how many events it had."""
+        received = 0
+        async with _closing(self._source.watch(self.kind, resource_version)) as events:
+            async for event in events:
+                self._take(event)
+                self._failures = 0
+                self._last_error = None
+                received += 1
+                if received % _EVENTS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        return received
+
+    def _take(self, event: Event) -> None:
+        match event.type:
+            case "ADDED" | "MODIFIED":
+                self._put(event.object)
+            case "DELETED":
+                self._replace(event.object.key, None)
+            case "BOOKMARK":
+                pass
+        self._resume = event.object.meta.resource_version or self._resume
+        self._note_progress()
+
+    def _put(self, found: Object, *, is_initial: bool = False) -> None:
+        key = found.key
+        old = self._objects.get(key)
+        if old is not None:
+            if _is_same(old, found):
+                return
+            if old.meta.uid != found.meta.uid:
+                self._replace(key, None)
+        self._replace(key, _with_shared_strings(found), is_initial=is_initial)
+
+    def _replace(self, key: ObjectKey, new: Object | None, *, is_initial: bool = False) -> None:
+        """Cache first, then indexes, then handlers: whoever is told may read."""
+        if new is None:
+            old = self._objects.pop(key, None)
+            if old is None:
+                return
+        else:
+            old = self._objects.get(key)
+            self._objects[key] = new
+        for index in self._indexes.values():
+            index.replace(old, new)
+        delta = Delta(old, new, is_initial)
+        for handler in self._handlers:
+            _tell(handler, delta)
+
+    def _holds(self, items: tuple[Object, ...]) -> bool:
+        if not self.has_synced or len(items) != len(self._objects):
+            return False
+        return all(
+            (held := self._objects.get(found.key)) is not None and _is_same(held, found) for found in items
+        )
+
+    def _note_progress(self) -> None:
+        self._progress += 1
+        followers, self._followers = self._followers, []
+        for follower in followers:
+            if not follower.done():
+                follower.set_result(None)
+
+
+class _Index:
+    """Value to objects. Values are computed again for the old object, so nothing is stored twice."""
+
+    def __init__(self, function: IndexFunction) -> None:
+        self._function = function
+        self._filed: dict[Hashable, dict[ObjectKey, Object]] = {}
+
+    def select(self, value: Hashable) -> Iterable[Object]:
+        return self._filed.get(value, {}).values()
+
+    def replace(self, old: Object | None, new: Object | None) -> None:
+        before = set(self._values(old)) if old is not None else set()
+        after = set(self._values(new)) if new is not None else set()
+        if old is not None:
+            for value in before - after:
+                filed = self._filed[value]
+                del filed[old.key]
+                if not filed:
+                    del self._filed[value]
+        if new is not None:
+            for value in after:
+                self._filed.setdefault(value, {})[new.key] = new
+
+    def _values(self, found: Object) -> Iterable[Hashable]:
+        """An object that the function cannot read is filed nowhere; it must not stop the kind."""
+        try:
+            return tuple(self._function(found))
+        except Exception:
+            logger.exception("%s: cannot be indexed", found)
+            return ()
+
+
+def _tell(handler: Handler, delta: Delta) -> None:
+    """One handler that fails must not keep the others from hearing."""
+    try:
+        handler(delta)
+    except Exception:
+        logger.exception("%s: a handler failed", delta.new or delta.old)
+
+
+def _is_same(held: Object, found: Object) -> bool:
+    version = held.meta.resource_version
+    if version:
+        return version == found.meta.resource_version and held.meta.uid == found.meta.uid
+    return held == found  # a store without versions, such as a folder of manifests
+
+
+def _by_key(found: Object) -> tuple[str, str]:
+    return found.meta.namespace, found.meta.name
+
+
+def _with_shared_strings(found: Object) -> Object:
+    """Ten thousand objects have a few hundred different label values and namespaces: keep each text once.
+
+    The strings are exchanged for equal ones, so nobody who holds the object can tell.
+    """
+    labels = found.meta.labels
+    if labels:
+        for name, value in labels.items():
+            labels[name] = sys.intern(value)
+    msgspec.structs.force_setattr(found.meta, "namespace", sys.intern(found.meta.namespace))
+    msgspec.structs.force_setattr(found.header, "kind", sys.intern(found.header.kind))
+    msgspec.structs.force_setattr(found.header, "api_version", sys.intern(found.header.api_version))
+    return found
+
+
+@asynccontextmanager
+async def _closing(events: AsyncIterator[Event]) -> AsyncIterator[AsyncIterator[Event]]:
+    """A watch that is an async generator holds resources of the store: give them back at once, not when collected."""
+    try:
+        yield events
+    finally:
+        close = getattr(events, "aclose", None)
+        if close is not None:
+            await close()
