@@ -14,7 +14,7 @@ from pilotage.runtime.clock import ManualClock
 from pilotage.runtime.queue import WorkQueue
 from pilotage.runtime.retry import Backoff, Bucket
 
-KEYS = st.sampled_from("abcd")
+KEYS = st.sampled_from("aab")  # few, so that histories meet themselves
 DELAYS = st.integers(1, 8).map(lambda eighths: eighths / 8)  # exact in binary: sums compare equal
 BACKOFF = Backoff(first=0.25, most=2.0, jitter=0.0)
 
@@ -159,6 +159,6 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 QueueMachine.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=200, stateful_step_count=50, deadline=None, derandomize=True
 )
 TestQueue = QueueMachine.TestCase

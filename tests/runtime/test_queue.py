@@ -109,6 +109,21 @@ async def test_an_add_takes_the_place_of_a_delay(queue: WorkQueue[str], clock: M
     assert queue.take() is None
 
 
+async def test_a_deadline_that_was_dropped_does_not_shorten_a_later_one(
+    queue: WorkQueue[str], clock: ManualClock
+) -> None:
+    """Each stay in the queue has its own deadline."""
+    queue.add_after("a", 1.0)
+    queue.add("a")
+    assert queue.take() == "a"
+    queue.add_after("a", 2.0)
+    queue.done("a")
+    clock.advance(1.5)
+    assert queue.take() is None
+    clock.advance(0.5)
+    assert queue.take() == "a"
+
+
 async def test_back_off_grows_and_a_success_starts_it_anew(queue: WorkQueue[str], clock: ManualClock) -> None:
     """5, 10, 20 ms; after `forget` 5 ms again."""
     delays = []
