@@ -21,12 +21,13 @@ from typing import Any
 
 import msgspec
 
+from pilotage.api import yaml
 from pilotage.api.errors import InputError
 from pilotage.decision.findings import Finding, error, warning
 from pilotage.images import reference
 from pilotage.images.errors import ImageError
 
-__all__ = ["EMPTY", "Loaded", "Override", "OverrideTable", "TestReleases", "load"]
+__all__ = ["EMPTY", "Loaded", "Override", "OverrideTable", "TestReleases", "load", "load_text"]
 
 
 class Override(msgspec.Struct, frozen=True, gc=False):
@@ -91,7 +92,20 @@ def load(value: Any, *, strict: bool = False, source: str = "") -> Loaded:
     problem in `messages`. Structure and image references are always checked; duplicates, unknown keys, empty images
     and versions that are no text are errors in strict mode and warnings otherwise.
     """
-    reader = _TableReader(strict, source)
+    return _read(value, {}, strict, source)
+
+
+def load_text(text: str, *, strict: bool = False, source: str = "") -> Loaded:
+    """Read a table from YAML or JSON text; a version that was written without quotes keeps its spelling.
+
+    Raises InputError `MalformedManifest` when the text is no YAML, else as `load` does.
+    """
+    reading = yaml.read(text, yaml.Origin(source))
+    return _read(reading.value, {item.path: item.text for item in reading.respelled}, strict, source)
+
+
+def _read(value: Any, spellings: Mapping[str, str], strict: bool, source: str) -> Loaded:
+    reader = _TableReader(strict, source, spellings)
     table = reader.read(value)
     if reader.errors:
         codes = {problem.code for problem in reader.errors}
@@ -106,11 +120,15 @@ def load(value: Any, *, strict: bool = False, source: str = "") -> Loaded:
 
 
 class _TableReader:
-    """Collects every problem of one table, with its place."""
+    """Collects every problem of one table, with its place.
 
-    def __init__(self, strict: bool, source: str) -> None:
+    `spellings` gives, by path, the text of numbers that YAML respelled: how a version that looks like a number is saved.
+    """
+
+    def __init__(self, strict: bool, source: str, spellings: Mapping[str, str]) -> None:
         self.strict = strict
         self.source = source
+        self.spellings = spellings
         self.errors: list[Finding] = []
         self.warnings: list[Finding] = []
 
@@ -140,7 +158,10 @@ class _TableReader:
 
     def _entry(self, platform: str, item: Any, where: str, position: int) -> Override | None:
         fields = self._mapping(item, where, _ENTRY_KEYS)
-        version, image = fields.get("version"), fields.get("cpoImage")
+        if not isinstance(item, dict):
+            return None
+        image = fields.get("cpoImage")
+        version = self.spellings.get(f"{where}.version", fields.get("version"))
         if isinstance(version, bool | int | float):
             self._odd(
                 "VersionNotText",
