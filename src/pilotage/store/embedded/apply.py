@@ -1,0 +1,268 @@
+"""Server-side apply: who owns which field, and what follows when somebody writes.
+
+`metadata.managedFields` names for each manager the fields that it set. An *apply* states all fields that a manager
+cares about: stated fields are merged in, fields that it stated before and states no longer go away unless somebody
+else owns them, and a field whose value would change under another owner is a conflict, or with `force` changes hands.
+An *update* replaces the object: the writer owns what became different.
+
+Pure: objects in, objects out, the time is an argument. Follows `sigs.k8s.io/structured-merge-diff` (package `merge`) and
+`k8s.io/apimachinery/pkg/util/managedfields`; the shape of lists comes in as `schema.Shape`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from pilotage.store.base import ConflictError
+from pilotage.store.embedded.fieldsets import (
+    FieldSet,
+    difference,
+    field_step,
+    intersection,
+    members,
+    path_text,
+    union,
+    with_named_fields,
+)
+from pilotage.store.embedded.merging import Comparison, compare, fields_of, merge, remove
+from pilotage.store.embedded.schema import Shape
+
+__all__ = ["BEFORE_FIRST_APPLY", "Entry", "Outcome", "Writer", "apply", "entries_of", "update"]
+
+BEFORE_FIRST_APPLY = "before-first-apply"
+"""The manager of fields that were there, owned by nobody, when the first apply came."""
+
+_UNOWNED = frozenset(
+    field_step(name)
+    for name in (
+        "creationTimestamp",
+        "generation",
+        "managedFields",
+        "name",
+        "namespace",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    )
+)
+"""Metadata that nobody owns: the API writes it."""
+
+
+class Writer(msgspec.Struct, frozen=True):
+    """Who writes: `manager` through `api_version`, on the object or on a subresource, at `now` (RFC 3339)."""
+
+    manager: str
+    api_version: str
+    now: str
+    subresource: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry of `metadata.managedFields`."""
+
+    manager: str
+    operation: Literal["Apply", "Update"]
+    api_version: str
+    fields: FieldSet
+    time: str = ""
+    subresource: str = ""
+
+    @classmethod
+    def parse(cls, entry: Mapping[str, Any]) -> Entry:
+        return cls(
+            entry.get("manager", ""),
+            entry.get("operation", "Update"),
+            entry.get("apiVersion", ""),
+            entry.get("fieldsV1", {}),
+            entry.get("time", ""),
+            entry.get("subresource", ""),
+        )
+
+    def value(self) -> dict[str, Any]:
+        entry = {
+            "manager": self.manager,
+            "operation": self.operation,
+            "apiVersion": self.api_version,
+            "time": self.time,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": self.fields,
+        }
+        if self.subresource:
+            entry["subresource"] = self.subresource
+        return entry
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """An applier is itself in every version of the API; an updater is another one in each."""
+        version = "" if self.operation == "Apply" else self.api_version
+        return (self.manager, self.operation, self.subresource, version)
+
+    def with_fields(self, fields: FieldSet) -> Entry:
+        return msgspec.structs.replace(self, fields=fields)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The object after the write, managed fields included; `is_changed` is false when it is the one that was there."""
+
+    value: dict[str, Any]
+    is_changed: bool
+
+
+def entries_of(value: Mapping[str, Any]) -> tuple[Entry, ...]:
+    return tuple(map(Entry.parse, value.get("metadata", {}).get("managedFields") or ()))
+
+
+def apply(
+    live: dict[str, Any], config: dict[str, Any], shape: Shape, writer: Writer, *, force: bool
+) -> Outcome:
+    """Merge `config`, all that `writer` wants of the object, into `live`.
+
+    An apply that changes neither the object nor who owns what returns `live` itself, times included.
+    Raises ConflictError, which names managers and fields, and UnmergeableError.
+    """
+    stored = entries_of(live)
+    bare = _without_entries(live)
+    others = list(stored) or _before_first_apply(bare, shape, writer)
+    mine = Entry(
+        writer.manager,
+        "Apply",
+        writer.api_version,
+        _ownable(fields_of(config, shape)),
+        writer.now,
+        writer.subresource,
+    )
+    last = next((entry for entry in others if entry.identity == mine.identity), None)
+    others = [entry for entry in others if entry is not last]
+
+    merged = merge(bare, config, shape)
+    if last is not None and last.fields != mine.fields:
+        merged = _prune(merged, last, (*others, mine), shape)
+    comparison = compare(bare, merged, shape)
+    if not force:
+        _refuse_conflicts(others, comparison)
+    kept = _yielded(others, comparison)
+    if comparison.is_same and last is not None and _owns_the_same(last, mine) and kept == others:
+        return Outcome(live, is_changed=False)
+    if comparison.is_same and last is None and not mine.fields:
+        return Outcome(live, is_changed=False)
+    return Outcome(_with_entries(merged, (*kept, mine)), is_changed=True)
+
+
+def update(live: dict[str, Any], wanted: dict[str, Any], shape: Shape, writer: Writer) -> Outcome:
+    """`wanted` instead of `live` (empty for a create): the writer owns what became different."""
+    stored = entries_of(live)
+    bare, new = _without_entries(live), _without_entries(wanted)
+    comparison = compare(bare, new, shape)
+    if live and comparison.is_same:
+        return Outcome(live, is_changed=False)
+    taken = _ownable(union(comparison.added, comparison.modified))
+    mine = Entry(writer.manager, "Update", writer.api_version, taken, writer.now, writer.subresource)
+    last = next((entry for entry in stored if entry.identity == mine.identity), None)
+    others = [entry for entry in stored if entry is not last]
+    if last is not None:
+        mine = mine.with_fields(union(difference(last.fields, comparison.removed), taken))
+    return Outcome(_with_entries(new, (*_yielded(others, comparison), mine)), is_changed=True)
+
+
+def _before_first_apply(bare: dict[str, Any], shape: Shape, writer: Writer) -> list[Entry]:
+    """Fields that are there without an owner get one, so that the first applier is told what it would overwrite."""
+    fields = _ownable(compare({}, bare, shape).added)
+    if not fields:
+        return []
+    return [Entry(BEFORE_FIRST_APPLY, "Update", writer.api_version, fields, writer.now)]
+
+
+def _prune(merged: Any, last: Entry, owners: Iterable[Entry], shape: Shape) -> Any:
+    """Remove what the manager applied last time and nobody owns now."""
+    owned: FieldSet = {}
+    for entry in owners:
+        owned = union(owned, entry.fields)
+    gone = difference(with_named_fields(last.fields), with_named_fields(owned))
+    # Nobody owns these, and every object keeps them.
+    for system in ("f:apiVersion", "f:kind"):
+        gone.pop(system, None)
+    if gone.get("f:metadata") is not None:
+        gone = {
+            **gone,
+            "f:metadata": {step: place for step, place in gone["f:metadata"].items() if step != "."},
+        }
+        if not gone["f:metadata"]:
+            del gone["f:metadata"]
+    return remove(merged, gone, shape) if gone else merged
+
+
+def _refuse_conflicts(others: Iterable[Entry], comparison: Comparison) -> None:
+    touched = union(comparison.modified, comparison.added)
+    conflicts: dict[str, list[str]] = {}
+    for entry in others:
+        paths = [path_text(path) for path in members(intersection(entry.fields, touched))]
+        if paths:
+            conflicts.setdefault(_printed(entry), []).extend(paths)
+    count = sum(map(len, conflicts.values()))
+    if count == 1:
+        ((manager, (path,)),) = conflicts.items()
+        raise ConflictError(f"Apply failed with 1 conflict: conflict with {manager}: {path}")
+    if count:
+        lines = []
+        for manager in sorted(conflicts):
+            lines.append(f"conflicts with {manager}:")
+            lines.extend(f"- {path}" for path in conflicts[manager])
+        raise ConflictError(f"Apply failed with {count} conflicts: " + "\n".join(lines))
+
+
+def _printed(entry: Entry) -> str:
+    text = f'"{entry.manager}"'
+    if entry.subresource:
+        text += f' with subresource "{entry.subresource}"'
+    if entry.operation == "Update":
+        text += f" using {entry.api_version}"
+        if entry.time:
+            text += f" at {entry.time}"
+    return text
+
+
+def _yielded(others: Iterable[Entry], comparison: Comparison) -> list[Entry]:
+    """What is left to the others once the write is done; who owns nothing is no manager any more."""
+    lost = union(union(comparison.modified, comparison.added), comparison.removed)
+    if not lost:
+        return list(others)
+    kept = (entry.with_fields(difference(entry.fields, lost)) for entry in others)
+    return [entry for entry in kept if entry.fields]
+
+
+def _owns_the_same(last: Entry, mine: Entry) -> bool:
+    return last.fields == mine.fields and last.api_version == mine.api_version
+
+
+def _ownable(fields: FieldSet) -> FieldSet:
+    """Without what the API itself writes: type, name, version, times."""
+    owned = {step: place for step, place in fields.items() if step not in {"f:apiVersion", "f:kind"}}
+    metadata = owned.pop("f:metadata", None)
+    if metadata:
+        kept = {step: place for step, place in metadata.items() if step not in _UNOWNED and step != "."}
+        if kept:
+            owned["f:metadata"] = kept
+    return owned
+
+
+def _without_entries(value: dict[str, Any]) -> dict[str, Any]:
+    metadata = value.get("metadata")
+    if not isinstance(metadata, dict) or "managedFields" not in metadata:
+        return value
+    bare = {name: child for name, child in metadata.items() if name != "managedFields"}
+    return {**value, "metadata": bare}
+
+
+def _with_entries(value: dict[str, Any], entries: Iterable[Entry]) -> dict[str, Any]:
+    """The object with its managed fields, appliers first, then by time, as the API server sorts them."""
+    ordered = sorted(
+        (entry for entry in entries if entry.fields),
+        key=lambda entry: (entry.operation, entry.time, entry.manager, entry.api_version, entry.subresource),
+    )
+    metadata = {name: child for name, child in value.get("metadata", {}).items() if name != "managedFields"}
+    if ordered:
+        metadata["managedFields"] = [entry.value() for entry in ordered]
+    return {**value, "metadata": metadata}

@@ -1,0 +1,281 @@
+"""The rows behind the objects: what is stored, and the statements that read and write it.
+
+    obj     one row for each object, its body as JSON
+    label   one row for each label, for selection
+    owner   one row for each owner reference, for garbage collection
+    log     one row for each change: version, key, what happened, when; the body only of what is gone
+    gone    uids of removed objects; `pending` until their dependents were looked after
+    meta    the compaction floor
+
+The version of an object is the number of its last log row, so versions are global and grow. A body is stored once: who
+reads the log reads current bodies beside it, and states in between are skipped.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from pilotage.api.meta import Meta, ObjectKey
+from pilotage.store.base import ExpiredError
+
+__all__ = [
+    "ADDED",
+    "DELETED",
+    "MODIFIED",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "Change",
+    "ChangeType",
+    "adopt_orphan",
+    "compact",
+    "current_version",
+    "dependents",
+    "is_gone",
+    "next_gone",
+    "put",
+    "read",
+    "read_all",
+    "read_changes",
+    "read_list",
+    "remove",
+    "reserve_version",
+    "settle_gone",
+    "version_before",
+]
+
+ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
+ADDED: ChangeType = "ADDED"
+MODIFIED: ChangeType = "MODIFIED"
+DELETED: ChangeType = "DELETED"
+
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE obj (
+    type TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL, rv INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (type, ns, name)
+) WITHOUT ROWID;
+CREATE TABLE label (
+    type TEXT NOT NULL, k TEXT NOT NULL, v TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY (type, k, v, ns, name)
+) WITHOUT ROWID;
+CREATE TABLE owner (
+    uid TEXT NOT NULL, type TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY (uid, type, ns, name)
+) WITHOUT ROWID;
+CREATE TABLE log (
+    rv INTEGER PRIMARY KEY, type TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,
+    change TEXT NOT NULL, at INTEGER NOT NULL, body BLOB
+);
+CREATE TABLE gone (uid TEXT PRIMARY KEY, rv INTEGER NOT NULL, pending INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX gone_pending ON gone (pending) WHERE pending;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('floor', 0);
+INSERT INTO log VALUES (1, '', '', '', 'BEGUN', 0, NULL);
+"""
+"""The first log row is nobody's: an empty store has version 1, for `0` means something else to a watch."""
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """One change that a watcher is told. `body` is the state after it, or the last one."""
+
+    type: ChangeType
+    body: bytes
+
+
+def current_version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("SELECT max(rv) FROM log").fetchone()
+    return int(version)
+
+
+def reserve_version(
+    connection: sqlite3.Connection, type_: str, key: ObjectKey, change: ChangeType, at: int
+) -> int:
+    """Enter a change into the log; its row number is the object's new version."""
+    cursor = connection.execute(
+        "INSERT INTO log (type, ns, name, change, at) VALUES (?, ?, ?, ?, ?)",
+        (type_, key.namespace, key.name, change, at),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def read(connection: sqlite3.Connection, type_: str, key: ObjectKey) -> bytes | None:
+    row = connection.execute(
+        "SELECT body FROM obj WHERE type = ? AND ns = ? AND name = ?", (type_, key.namespace, key.name)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def read_list(
+    connection: sqlite3.Connection, type_: str, namespace: str, labels: Mapping[str, str]
+) -> list[bytes]:
+    """The bodies of a type, by namespace and name."""
+    where, values = ["type = ?"], [type_]
+    if namespace:
+        where.append("ns = ?")
+        values.append(namespace)
+    # The first label drives the search through its index; the others only check.
+    for position, (name, value) in enumerate(labels.items()):
+        if position == 0:
+            where.append("(ns, name) IN (SELECT ns, name FROM label WHERE type = ? AND k = ? AND v = ?)")
+        else:
+            where.append(
+                "EXISTS (SELECT 1 FROM label WHERE type = ? AND k = ? AND v = ? AND ns = obj.ns AND name = obj.name)"
+            )
+        values.extend((type_, name, value))
+    statement = f"SELECT body FROM obj WHERE {' AND '.join(where)} ORDER BY ns, name"  # noqa: S608 fixed fragments
+    return [body for (body,) in connection.execute(statement, values)]
+
+
+def read_all(connection: sqlite3.Connection) -> list[bytes]:
+    return [body for (body,) in connection.execute("SELECT body FROM obj ORDER BY type, ns, name")]
+
+
+def put(
+    connection: sqlite3.Connection, type_: str, meta: Meta, version: int, body: bytes, before: Meta | None
+) -> None:
+    """Write an object; `before` is the metadata of the state it replaces, whose rows may stay."""
+    connection.execute(
+        "INSERT INTO obj VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET rv = excluded.rv, body = excluded.body",
+        (type_, meta.namespace, meta.name, version, body),
+    )
+    if (before.labels if before else None) != meta.labels:
+        _put_labels(connection, type_, meta, (before.labels if before else None) or {})
+    if (before.owner_references if before else None) != meta.owner_references:
+        _put_owners(connection, type_, meta, before)
+
+
+def _put_labels(connection: sqlite3.Connection, type_: str, meta: Meta, old: Mapping[str, str]) -> None:
+    new = meta.labels or {}
+    connection.executemany(
+        "DELETE FROM label WHERE type = ? AND k = ? AND v = ? AND ns = ? AND name = ?",
+        [(type_, k, v, meta.namespace, meta.name) for k, v in old.items() if new.get(k) != v],
+    )
+    connection.executemany(
+        "INSERT INTO label VALUES (?, ?, ?, ?, ?)",
+        [(type_, k, v, meta.namespace, meta.name) for k, v in new.items() if old.get(k) != v],
+    )
+
+
+def _put_owners(connection: sqlite3.Connection, type_: str, meta: Meta, before: Meta | None) -> None:
+    connection.executemany(
+        "DELETE FROM owner WHERE uid = ? AND type = ? AND ns = ? AND name = ?",
+        [
+            (owner.uid, type_, meta.namespace, meta.name)
+            for owner in (before.owner_references if before else None) or ()
+        ],
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO owner VALUES (?, ?, ?, ?)",
+        [(owner.uid, type_, meta.namespace, meta.name) for owner in meta.owner_references or ()],
+    )
+
+
+def remove(connection: sqlite3.Connection, type_: str, meta: Meta, version: int, last_state: bytes) -> bool:
+    """Take an object away; the log keeps its last state for those who watch. Whether it leaves dependents."""
+    key = (type_, meta.namespace, meta.name)
+    connection.execute("DELETE FROM obj WHERE type = ? AND ns = ? AND name = ?", key)
+    _put_labels(connection, type_, msgspec.structs.replace(meta, labels=None), meta.labels or {})
+    _put_owners(connection, type_, msgspec.structs.replace(meta, owner_references=None), meta)
+    connection.execute("UPDATE log SET body = ? WHERE rv = ?", (last_state, version))
+    has_dependents = bool(dependents(connection, meta.uid))
+    connection.execute(
+        "INSERT INTO gone VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET rv = excluded.rv, pending = excluded.pending",
+        (meta.uid, version, has_dependents),
+    )
+    return has_dependents
+
+
+def dependents(connection: sqlite3.Connection, uid: str) -> list[tuple[str, ObjectKey]]:
+    """The objects that name `uid` as an owner."""
+    found = connection.execute("SELECT type, ns, name FROM owner WHERE uid = ?", (uid,))
+    return [(type_, ObjectKey(namespace, name)) for type_, namespace, name in found]
+
+
+def adopt_orphan(connection: sqlite3.Connection, meta: Meta) -> bool:
+    """Was the object written by somebody who did not know yet that an owner is gone? Then that owner is looked at again."""
+    late = [owner.uid for owner in meta.owner_references or () if is_gone(connection, owner.uid)]
+    connection.executemany("UPDATE gone SET pending = 1 WHERE uid = ?", [(uid,) for uid in late])
+    return bool(late)
+
+
+def next_gone(connection: sqlite3.Connection) -> str | None:
+    """A removed object whose dependents nobody looked after yet."""
+    row = connection.execute("SELECT uid FROM gone WHERE pending LIMIT 1").fetchone()
+    return row[0] if row else None
+
+
+def settle_gone(connection: sqlite3.Connection, uid: str) -> None:
+    connection.execute("UPDATE gone SET pending = 0 WHERE uid = ?", (uid,))
+
+
+def is_gone(connection: sqlite3.Connection, uid: str) -> bool:
+    return connection.execute("SELECT 1 FROM gone WHERE uid = ?", (uid,)).fetchone() is not None
+
+
+def read_changes(
+    connection: sqlite3.Connection,
+    type_: str,
+    namespace: str,
+    after: int,
+    unseen: set[tuple[str, str]],
+    limit: int,
+) -> tuple[list[Change], int, bool]:
+    """The changes after a version, in order; the version up to which they reach; whether there are more.
+
+    Of each object only its present state is told, and the end of each earlier life that the watcher saw. `unseen`
+    holds the keys whose beginning was skipped so far, between calls of one watcher: their first change told is ADDED.
+
+    Raises ExpiredError when the log no longer reaches back to `after`, or has not come that far.
+    """
+    (floor,) = connection.execute("SELECT value FROM meta WHERE name = 'floor'").fetchone()
+    newest = current_version(connection)
+    if after < floor or after > newest:
+        raise ExpiredError(f"too old resource version: {after} ({floor if after < floor else newest})")
+    where, values = "log.rv > ? AND log.type = ?", [after, type_]
+    if namespace:
+        where += " AND log.ns = ?"
+        values.append(namespace)
+    rows = connection.execute(
+        "SELECT log.rv, log.ns, log.name, log.change, log.body, obj.body"  # noqa: S608 fixed fragments
+        " FROM log LEFT JOIN obj ON obj.type = log.type AND obj.ns = log.ns AND obj.name = log.name"
+        f" AND obj.rv = log.rv WHERE {where} ORDER BY log.rv LIMIT ?",
+        (*values, limit),
+    ).fetchall()
+    changes = []
+    for _, ns, name, change, last_state, body in rows:
+        key = (ns, name)
+        if change == ADDED:
+            unseen.add(key)
+        if change == DELETED:
+            if key not in unseen:
+                changes.append(Change(DELETED, last_state))
+            unseen.discard(key)
+        elif body is not None:
+            changes.append(Change(ADDED if key in unseen else MODIFIED, body))
+            unseen.discard(key)
+    has_more = len(rows) == limit
+    return changes, rows[-1][0] if has_more else newest, has_more
+
+
+def compact(connection: sqlite3.Connection, through: int) -> int:
+    """Forget the log up to a version, never its newest row; the floor that watchers meet from now on."""
+    floor = min(through, current_version(connection) - 1)
+    connection.execute("DELETE FROM log WHERE rv <= ?", (floor,))
+    connection.execute("DELETE FROM gone WHERE rv <= ? AND NOT pending", (floor,))
+    connection.execute("UPDATE meta SET value = max(value, ?) WHERE name = 'floor'", (floor,))
+    return floor
+
+
+def version_before(connection: sqlite3.Connection, moment: int, keep_rows: int) -> int:
+    """The version up to which the log is older than `moment` (seconds) or longer than `keep_rows`."""
+    first_young = connection.execute(
+        "SELECT rv FROM log WHERE at >= ? ORDER BY rv LIMIT 1", (moment,)
+    ).fetchone()
+    newest = current_version(connection)
+    return max((first_young[0] - 1) if first_young else newest, newest - keep_rows)
