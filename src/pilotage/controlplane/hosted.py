@@ -36,6 +36,7 @@ class HostedCluster(msgspec.Struct, frozen=True):
     release_image: str = ""
     pull_secret: str = ""
     image_in_ignition: bool = False
+    managed_etcd: bool = True
     spec_fault: str = ""
 
     @property
@@ -117,6 +118,7 @@ def _with_spec(cluster: HostedCluster, value: Any) -> HostedCluster:
         platform=_text(_map(spec.get("platform"), "spec.platform"), "type"),
         release_image=control_plane or _text(_map(spec.get("release"), "spec.release"), "image"),
         pull_secret=_pull_secret(spec.get("pullSecret")),
+        managed_etcd=_etcd_is_managed(spec.get("etcd")),
         image_in_ignition=nodeproxy.image_is_in_ignition(spec),
     )
 
@@ -125,6 +127,10 @@ def _pull_secret(value: Any) -> str:
     """The name, or empty: a cluster without a pull secret is judged as far as its images can be read anonymously."""
     name = value.get("name") if isinstance(value, dict) else None
     return name if isinstance(name, str) else ""
+
+
+def _etcd_is_managed(value: Any) -> bool:
+    return not isinstance(value, dict) or value.get("managementType") != "Unmanaged"
 
 
 def _map(value: Any, where: str) -> Mapping[str, Any]:
