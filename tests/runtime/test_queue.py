@@ -14,11 +14,6 @@ STEADY = Backoff(first=0.005, most=1000.0, jitter=0.0)
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def queue(clock: ManualClock) -> WorkQueue[str]:
     return WorkQueue("test", clock, backoff=STEADY)
 

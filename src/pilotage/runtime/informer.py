@@ -88,8 +88,8 @@ class Informer:
     def add_index(self, name: str, function: IndexFunction) -> None:
         """Index by the values that `function`, which must be pure, gives for an object."""
         index = self._indexes[name] = _Index(function)
-        for found in self._objects.values():
-            index.replace(None, found)
+        for key, found in self._objects.items():
+            index.replace(key, None, found)
 
     # -- read -----------------------------------------------------------------------------------------------------
 
@@ -146,8 +146,9 @@ class Informer:
         """Follow the store until cancelled; failures are logged and retried, never raised."""
         while True:
             began = self._clock.monotonic()
+            is_fresh = self._resume is None
             try:
-                if self._resume is None:
+                if is_fresh:
                     await self._list()
                 received = await self._watch(self._resume or "")
                 if received or self._clock.monotonic() - began >= _SETTLED_WATCH:
@@ -155,8 +156,7 @@ class Informer:
                     continue  # streams end, that is their nature
             except ExpiredError:
                 self._resume = None
-                if self._failures == 0:  # the usual case, after a long silence: no reason to wait
-                    self._failures = 1
+                if not is_fresh:  # the usual case, after a long silence or outage: no reason to wait
                     continue
             except Exception as error:  # whatever the store does, its readers must get going again
                 self._last_error = error
@@ -225,7 +225,7 @@ class Informer:
             old = self._objects.get(key)
             self._objects[key] = new
         for index in self._indexes.values():
-            index.replace(old, new)
+            index.replace(key, old, new)
         delta = Delta(old, new, is_initial)
         for handler in self._handlers:
             _tell(handler, delta)
@@ -255,20 +255,20 @@ class _Index:
     def select(self, value: Hashable) -> Iterable[Object]:
         return self._filed.get(value, {}).values()
 
-    def replace(self, old: Object | None, new: Object | None) -> None:
-        before = set(self._values(old)) if old is not None else set()
-        after = set(self._values(new)) if new is not None else set()
-        if old is not None:
-            for value in before - after:
+    def replace(self, key: ObjectKey, old: Object | None, new: Object | None) -> None:
+        before = self._values(old) if old is not None else ()
+        after = self._values(new) if new is not None else ()
+        if before != after:
+            for value in set(before).difference(after):
                 filed = self._filed[value]
-                del filed[old.key]
+                del filed[key]
                 if not filed:
                     del self._filed[value]
         if new is not None:
             for value in after:
-                self._filed.setdefault(value, {})[new.key] = new
+                self._filed.setdefault(value, {})[key] = new
 
-    def _values(self, found: Object) -> Iterable[Hashable]:
+    def _values(self, found: Object) -> tuple[Hashable, ...]:
         """An object that the function cannot read is filed nowhere; it must not stop the kind."""
         try:
             return tuple(self._function(found))
