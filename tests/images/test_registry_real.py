@@ -126,7 +126,7 @@ async def test_wrong_content_is_not_stored(client, real_registry):
 
 
 async def test_referrers_are_kept_under_the_fallback_tag(client, real_registry, sample, make_image):
-    """This server has no referrers API: the list lives in an index under sha256-<hex>, and grows."""
+    """Where the server has no referrers API the list lives in an index under sha256-<hex>, and grows."""
     reference = real_registry.reference("team/app")
     await push(client, reference, sample, "v1")
     subject = sample.manifest.descriptor()

@@ -151,7 +151,7 @@ class RegistryApi:
             if call.body is not None and not isinstance(call.body, bytes):
                 break
         with_what = " and ".join(filter(None, [", ".join(tried[:-1]), tried[-1]]))
-        cause = f"{call.reference.host} refused access to repository {call.reference.path} with {with_what}: {refusals[-1]}"
+        cause = f"{call.reference.host} refused access to repository {call.reference.path} with {with_what}: {'; '.join(dict.fromkeys(refusals))}"
         hint = f"check the pull secret's entry for {call.reference.name}"
         raise _failure("Unauthorized", call, cause, hint)
 
