@@ -6,14 +6,13 @@ layer may cost is bounded by `Limits`, since layers come from strangers. Follows
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
 
 import msgspec
 
 from pilotage.images.compression import ArchiveError, Unpacker
+from pilotage.images.parallel import closing, in_thread
 from pilotage.images.tarstream import TarEntry, TarReader
 
 __all__ = ["DEFAULT", "Layer", "Limits", "parents", "scan"]
@@ -109,7 +108,7 @@ async def scan(
     """
     layer = Layer()
     reading = _Reading(layer, accept, stop, limits)
-    async with _closing(chunks):
+    async with closing(chunks):
         async for chunk in chunks:
             if reading.satisfied and not verify:
                 return layer
@@ -118,7 +117,7 @@ async def scan(
             if len(chunk) < _INLINE:
                 reading.feed(chunk)
             else:
-                await asyncio.to_thread(reading.feed, chunk)
+                await in_thread(reading.feed, chunk)
     if not reading.satisfied:
         reading.finish()
         layer.complete = True
@@ -181,14 +180,3 @@ def parents(path: str) -> Iterator[str]:
     while position >= 0:
         yield path[:position]
         position = path.find("/", position + 1)
-
-
-@contextlib.asynccontextmanager
-async def _closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[None]:
-    """Stop the transfer when the reader stops, now and not when the garbage is collected."""
-    try:
-        yield
-    finally:
-        close = getattr(chunks, "aclose", None)
-        if close is not None:
-            await close()

@@ -12,7 +12,6 @@ the tag `sha256-<hex>` of registries that have no referrers API. Follows the OCI
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 import time
@@ -26,6 +25,7 @@ from pilotage.images import reference as references
 from pilotage.images.digests import Progress, digest_of
 from pilotage.images.durable import VerifiedDraft, locked, sweep, write_file
 from pilotage.images.errors import ImageError
+from pilotage.images.parallel import in_thread
 from pilotage.images.reference import Reference
 from pilotage.images.referrers import entry_for, fallback_tag, parse_index
 from pilotage.images.source import (
@@ -120,7 +120,7 @@ class OciLayout:
                 f'failed to resolve "{reference}": no tag or digest specified',
                 reference=str(reference),
             )
-        names = await asyncio.to_thread(self._read_names)
+        names = await in_thread(self._read_names)
         entry = names.find(reference, self.own)
         if entry is None:
             raise self._missing(reference, "no image has this name")
@@ -134,7 +134,7 @@ class OciLayout:
                 return file.read(_MAX_MANIFEST + 1)
 
         try:
-            raw = await asyncio.to_thread(read)
+            raw = await in_thread(read)
         except FileNotFoundError:
             raise self._missing(reference, f"{digest} is not there") from None
         if len(raw) > _MAX_MANIFEST:
@@ -154,18 +154,23 @@ class OciLayout:
         path = self._blob_path(reference, descriptor.digest)
         progress = Progress(descriptor.digest)
 
-        def read(file: BinaryIO) -> bytes:
+        file: BinaryIO | None = None
+
+        def read() -> bytes:
+            nonlocal file
+            file = file or path.open("rb")
             data = file.read(_CHUNK)
             progress.add(data)
             return data
 
         try:
-            file = await asyncio.to_thread(path.open, "rb")
+            while data := await in_thread(read):
+                yield data
         except FileNotFoundError:
             raise self._missing(reference, f"the blob {descriptor.digest} is not there") from None
-        with file:
-            while data := await asyncio.to_thread(read, file):
-                yield data
+        finally:
+            if file is not None:
+                file.close()
         if not progress.matches:
             raise ImageError(
                 "ContentIntegrity",
@@ -174,17 +179,17 @@ class OciLayout:
             )
 
     async def referrers(self, reference: Reference, digest: str) -> Sequence[Descriptor]:
-        return await asyncio.to_thread(self._referrers, reference, digest)
+        return await in_thread(self._referrers, reference, digest)
 
     async def tags(self, reference: Reference) -> Sequence[str]:
-        names = await asyncio.to_thread(self._read_names)
+        names = await in_thread(self._read_names)
         return names.tags(reference, self.own)
 
     async def close(self) -> None:
         """Nothing is held open between calls."""
 
     async def has_blob(self, reference: Reference, digest: str) -> bool:
-        return await asyncio.to_thread(self._blob_path(reference, digest).is_file)
+        return await in_thread(self._blob_path(reference, digest).is_file)
 
     async def has_manifest(self, reference: Reference, digest: str) -> bool:
         return await self.has_blob(reference, digest)
@@ -196,18 +201,18 @@ class OciLayout:
         self, reference: Reference, descriptor: Descriptor, content: AsyncIterator[bytes]
     ) -> None:
         path = self._blob_path(reference, descriptor.digest)
-        if await asyncio.to_thread(path.is_file):
+        if await in_thread(path.is_file):
             return
         draft = VerifiedDraft(path, descriptor.digest, descriptor.size, reference=str(reference))
         try:
             async for data in content:
-                await asyncio.to_thread(draft.write, data)
-            await asyncio.to_thread(draft.commit)
+                await in_thread(draft.write, data)
+            await in_thread(draft.commit)
         finally:
             draft.discard()
 
     async def put_manifest(self, reference: Reference, manifest: Manifest, tag: str = "") -> None:
-        await asyncio.to_thread(self._put_manifest, reference, manifest, tag)
+        await in_thread(self._put_manifest, reference, manifest, tag)
 
     def _put_manifest(self, reference: Reference, manifest: Manifest, tag: str) -> None:
         header = _header(manifest.raw, str(reference))

@@ -1,13 +1,19 @@
-"""How do several transfers run at once? So many at a time, and the first failure stops the others and is the one that is raised."""
+"""How do several transfers run at once?
+
+The first failure stops the others and is the one that is raised; work that several ask for at the same time is done once;
+and what runs in a thread is never left running behind the caller's back.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
-from typing import Any, Generic, TypeVar
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable
+from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["SingleFlight", "gather"]
+__all__ = ["SingleFlight", "closing", "gather", "in_thread"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
@@ -21,6 +27,31 @@ async def gather(work: Iterable[Awaitable[T]]) -> list[T]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run blocking work in a thread. A caller that is cancelled waits for it: files are not closed under its hands."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # taken note of; the cancellation is what the caller asked for
+        raise
+
+
+@contextlib.asynccontextmanager
+async def closing(chunks: AsyncIterator[T]) -> AsyncIterator[None]:
+    """Stop a transfer when its reader stops, now and not when the garbage is collected."""
+    try:
+        yield
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
 
 
 class SingleFlight(Generic[K, T]):
