@@ -28,7 +28,10 @@ import orjson
 from pilotage.images.errors import ImageError
 from pilotage.images.reference import DOCKER_HUB, Reference
 
-__all__ = ["Credential", "Credentials"]
+__all__ = ["IDENTITY_USER", "Credential", "Credentials"]
+
+IDENTITY_USER = "<token>"
+"""The user name that marks a password as an identity token: the container tools' own convention."""
 
 _LEGACY_HUB = "index.docker.io"
 _CANONICAL_PORTS = (":443", ":80")
@@ -37,6 +40,7 @@ _NOT_IN_HOST = re.compile(r"[\x00-\x20\x7f\\^{}|`%#?]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SCHEME = re.compile(r"\Ahttps?://")
 _PORT = re.compile(r":[0-9]*\Z")
+_CLASS_MEMBER = re.compile(r"(?!\A)[\[&~]")  # what Python would read as a set operation
 _ID_LENGTH = 12
 
 
@@ -50,7 +54,7 @@ class Credential(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_anonymous(self) -> bool:
         """The entry exists and holds nothing: whoever it matches goes in without a name."""
-        return not self.username and not self.password
+        return not (self.username or self.password)
 
     @property
     def id(self) -> str:
@@ -113,10 +117,19 @@ class Credentials:
         return cls(entries)
 
     def matching(self, reference: Reference) -> Sequence[Credential]:
-        """Every credential that fits, best first; empty means anonymous access.
+        """Every credential that fits, best first: the others are for the retry after 401 or 403.
 
-        The first decides; the others are for the retry after 401 or 403. A host with the port 443 or 80 that matches
-        nothing is tried without its port, and an image of Docker Hub falls back to the entry `index.docker.io`.
+        Empty means anonymous access; entries that hold nothing are left out.
+        """
+        return tuple(entry for entry in self._fitting(reference) if not entry.is_anonymous)
+
+    def first(self, reference: Reference) -> Credential | None:
+        """The entry that decides, also when it holds nothing; None when no key fits."""
+        return next(iter(self._fitting(reference)), None)
+
+    def _fitting(self, reference: Reference) -> tuple[Credential, ...]:
+        """A host with the port 443 or 80 that matches nothing is tried without its port, and an image of Docker Hub
+        falls back to the entries of that name.
         """
         host = reference.registry or DOCKER_HUB
         found = self._at(host, reference.path)
@@ -126,6 +139,9 @@ class Credentials:
         if not found and reference.host == DOCKER_HUB:
             found = self._of_hub(reference.path)
         return found
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -175,11 +191,16 @@ def _read_entry(entry: Any) -> tuple[str, str]:
         return "", ""
     if not isinstance(entry, Mapping):
         raise ValueError("must be an object")  # noqa: TRY004 -- one kind of fault for the caller that collects them
-    values = {key: entry.get(key) or "" for key in ("auth", "username", "password")}
+    values = {key: entry.get(key) or "" for key in ("auth", "username", "password", "identitytoken")}
     for key, value in values.items():
         if not isinstance(value, str):
             raise ValueError(f"{key} must be a string")  # noqa: TRY004 -- as above
-    return _decode_auth(values["auth"]) if values["auth"] else (values["username"], values["password"])
+    user, password = (
+        _decode_auth(values["auth"]) if values["auth"] else (values["username"], values["password"])
+    )
+    if not password and values["identitytoken"]:
+        return IDENTITY_USER, values["identitytoken"]
+    return user, password
 
 
 def _decode_auth(text: str) -> tuple[str, str]:
@@ -228,28 +249,17 @@ def _split_host(host: str) -> tuple[tuple[str, ...], str]:
 
 @lru_cache(maxsize=4096)
 def _glob(pattern: str) -> re.Pattern[str] | None:
-    """A shell glob in the dialect of Go's `filepath.Match`; None when it is malformed, and then it fits nothing."""
-    out = []
-    index = 0
-    while index < len(pattern):
-        char = pattern[index]
-        if char == "*":
-            out.append(".*")
-        elif char == "?":
-            out.append(".")
-        elif char == "[":
-            end = pattern.find("]", index + 2)
-            if end < 0:
-                return None
-            body = pattern[index + 1 : end]
-            members = re.escape(body.removeprefix("^")).replace(r"\-", "-")
-            out.append(f"[^{members}]" if body.startswith("^") else f"[{members}]")
-            index = end
-        else:
-            out.append(re.escape(char))
-        index += 1
+    """A label as a glob: `*` and `[a-z]`, all that a host can hold. None when malformed, and then it fits nothing."""
+    parts = re.split(r"(\*|\[[^\]]+\])", pattern)
+    literals = "".join(parts[::2])
+    if "[" in literals or "]" in literals or "--" in pattern:
+        return None
+    source = "".join(
+        ".*" if part == "*" else _CLASS_MEMBER.sub(r"\\\g<0>", part) if index % 2 else re.escape(part)
+        for index, part in enumerate(parts)
+    )
     try:
-        return re.compile("".join(out), re.DOTALL)
+        return re.compile(source, re.DOTALL)
     except re.error:
         return None
 
@@ -257,7 +267,7 @@ def _glob(pattern: str) -> re.Pattern[str] | None:
 def _fits_glob(glob: str, label: str) -> bool:
     if glob == label:
         return True
-    if "*" not in glob and "?" not in glob and "[" not in glob:
+    if "*" not in glob and "[" not in glob:
         return False
     pattern = _glob(glob)
     return pattern is not None and pattern.fullmatch(label) is not None

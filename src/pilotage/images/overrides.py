@@ -105,6 +105,9 @@ class ComponentOverrides:
     def __bool__(self) -> bool:
         return bool(self._images)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._images
+
     def apply(self, components: Mapping[str, str]) -> dict[str, str]:
         """A new map with the replacements in it; a payload that is cached stays as it is."""
         return {**components, **self._images}
