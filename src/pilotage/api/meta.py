@@ -122,7 +122,7 @@ class Object(msgspec.Struct, frozen=True, gc=False):
         """
         try:
             return cls(_header_decoder.decode(raw), raw)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise malformed("object", error) from None
 
     @classmethod
@@ -159,7 +159,7 @@ class Object(msgspec.Struct, frozen=True, gc=False):
         """
         try:
             return _decoder(view_type).decode(self.raw)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise malformed(str(self), error) from None
 
     def value(self) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class Object(msgspec.Struct, frozen=True, gc=False):
         return value
 
 
-def malformed(subject: str, error: msgspec.MsgspecError) -> InputError:
+def malformed(subject: str, error: msgspec.MsgspecError | RecursionError) -> InputError:
     """The one error for a body that does not fit its kind; msgspec's text names path and types, never values."""
     return InputError(
         "MalformedObject",

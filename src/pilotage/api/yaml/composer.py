@@ -285,11 +285,21 @@ class Composer:
         return result[0]
 
     def _check_end(self, parser: CParser) -> None:
+        """With `alone`, text after the end of the document must not be lost in silence."""
         if not self._alone:
             return
-        event: Any = parser.get_event()
-        if event.__class__ is not StreamEndEvent:
-            self._problem(event, "a second document begins here: separate documents with a line ---")
+        mark: Any
+        try:
+            event: Any = parser.get_event()
+            if event.__class__ is StreamEndEvent:
+                return
+            mark = event.start_mark
+        except MarkedYAMLError as error:
+            mark = error.problem_mark
+        place = self._origin.at(mark.line, mark.column + 1)
+        self._problems.append(
+            f"{place}: text after the end of the document: separate documents with a line ---"
+        )
 
     def _syntax(self, error: MarkedYAMLError) -> None:
         mark: Any = error.problem_mark or error.context_mark
