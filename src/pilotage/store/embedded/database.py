@@ -277,6 +277,7 @@ def _connect_and_prepare(settings: Settings) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise _failure(settings, error) from error
     try:
+        _is_empty(connection, settings)  # before the first change: a file of somebody else stays as it is
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if settings.is_durable else 'NORMAL'}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
