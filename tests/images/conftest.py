@@ -322,6 +322,17 @@ class MisbehavingRegistry:
         return answer
 
     @staticmethod
+    def silent() -> Handler:
+        """Take the request and say nothing until the client goes away."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            while request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(0.01)
+            return web.Response()
+
+        return answer
+
+    @staticmethod
     def stalled_after(raw: bytes, count: int) -> Handler:
         """Announce all of `raw`, send `count` bytes, and then nothing until the client goes away."""
 

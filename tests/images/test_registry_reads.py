@@ -276,6 +276,25 @@ async def test_early_stop_closes_the_transfer(client, misbehaving, make_image):
     await misbehaving.stop()
 
 
+@pytest.mark.parametrize(
+    "digest", ["md5:00", "sha256:../../../other/blobs/sha256:00", "", "sha256:" + "G" * 64]
+)
+async def test_what_is_no_digest_is_never_asked_for(client, misbehaving, digest):
+    """A manifest cannot name content by something that is no digest: it would become part of an address."""
+    reference = misbehaving.reference("team/app")
+    for ask in (
+        lambda: collect(client.blob(reference, Descriptor("any", digest, 1))),
+        lambda: client.manifest(reference, digest),
+        lambda: client.referrers(reference, digest),
+        lambda: client.has_blob(reference, digest),
+        lambda: client.has_manifest(reference, digest),
+    ):
+        with pytest.raises(ImageError) as caught:
+            await ask()
+        assert "InvalidReference" == caught.value.code
+    assert not misbehaving.requests
+
+
 async def test_sha512_blob_is_verified(client, misbehaving, make_image):
     """The hash is the one that the digest names."""
     raw = b"content " * 100

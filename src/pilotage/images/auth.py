@@ -18,6 +18,7 @@ import base64
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 from urllib.parse import urlencode, urlsplit
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -74,7 +75,7 @@ class Authorizer:
         self._challenges: dict[str, Challenge | None] = {}
         self._widened: dict[tuple[str, str], str] = {}
         self._tokens: dict[tuple[str, str, str, str], _Token] = {}
-        self._locks: dict[tuple[str, str, str, str], asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[tuple[str, str, str, str], asyncio.Lock] = WeakValueDictionary()
 
     def knows(self, host: str) -> bool:
         """Has this host said already what it asks for?"""
@@ -106,12 +107,19 @@ class Authorizer:
         async with self._locks.setdefault(key, asyncio.Lock()):
             token = self._tokens.get(key)
             if token is None or token.expires <= self._clock.monotonic():
+                self._drop_expired()
                 token = self._tokens[key] = await self._fetch(host, challenge, scope, credential)
         return token.header
 
     def forget(self, header: Secret | None) -> None:
         """Drop the token behind a header that was refused: it may have been revoked before it expired."""
         for key in [key for key, token in self._tokens.items() if token.header is header]:
+            del self._tokens[key]
+
+    def _drop_expired(self) -> None:
+        """A client that lives for months meets many repositories."""
+        now = self._clock.monotonic()
+        for key in [key for key, token in self._tokens.items() if token.expires <= now]:
             del self._tokens[key]
 
     async def _fetch(

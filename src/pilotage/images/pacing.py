@@ -83,7 +83,8 @@ class TokenBucket:
         now = self._pace.clock.monotonic()
         turn = max(self._next, now - self._slack)
         self._next = turn + self._interval
-        if turn > now:
+        # Less than a millisecond is rounding, not a wait.
+        if turn - now > 0.001:
             await self._pace.sleep(turn - now)
 
 

@@ -15,6 +15,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -22,10 +23,10 @@ from pilotage import __version__
 from pilotage.images import referrers, upload
 from pilotage.images.auth import CredentialSource
 from pilotage.images.credentials import Credentials
-from pilotage.images.digests import Progress, contradicts, digest_of
+from pilotage.images.digests import Progress, checked_digest, contradicts, digest_of
 from pilotage.images.download import Download
 from pilotage.images.errors import ImageError
-from pilotage.images.exchange import Exchange, Response, TransportError
+from pilotage.images.exchange import BodyBrokenError, Exchange, Response
 from pilotage.images.layout import media_type_of
 from pilotage.images.pacing import Pace, RetryPolicy
 from pilotage.images.reference import Reference, is_digest
@@ -57,7 +58,7 @@ class RegistrySettings(msgspec.Struct, frozen=True):
     `insecure_hosts` (each `host[:port]` as in references) are spoken to over plain HTTP, all others over verified TLS.
     `ca_file` and `ca_data` (PEM) name authorities to trust besides those of the system. `rate` is requests per second
     to one host, with `burst` at once; 0 means no limit, and loopback hosts have none. A connection that stays silent for
-    `stall_timeout` counts as broken.
+    `stall_timeout` counts as broken, and a host whose first answer takes longer than `probe_timeout` as gone.
     """
 
     insecure_hosts: frozenset[str] = frozenset()
@@ -66,6 +67,7 @@ class RegistrySettings(msgspec.Struct, frozen=True):
     retry: RetryPolicy = RetryPolicy()
     rate: float = 50.0
     burst: int = 100
+    probe_timeout: float = 15.0
     connect_timeout: float = 15.0
     stall_timeout: float = 30.0
 
@@ -83,9 +85,13 @@ class RegistryClient:
         self._settings = settings or RegistrySettings()
         self._pace = pace or Pace()
         self._api = RegistryApi(
-            self._open_transport, credentials or Credentials(), self._pace, self._settings.insecure_hosts
+            self._open_transport,
+            credentials or Credentials(),
+            self._pace,
+            self._settings.insecure_hosts,
+            self._settings.probe_timeout,
         )
-        self._fallback_locks: dict[Reference, asyncio.Lock] = {}
+        self._fallback_locks: WeakValueDictionary[Reference, asyncio.Lock] = WeakValueDictionary()
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -113,7 +119,7 @@ class RegistryClient:
 
     async def manifest(self, reference: Reference, digest: str) -> Manifest:
         """The verified manifest. Raises ImageError, `ContentIntegrity` with both digests when the bytes are others."""
-        return await self._fetch(reference, digest)
+        return await self._fetch(reference, checked_digest(digest))
 
     def blob(self, reference: Reference, descriptor: Descriptor) -> AsyncIterator[bytes]:
         """The bytes of a blob, verified at the end; stopping early closes the transfer."""
@@ -127,7 +133,7 @@ class RegistryClient:
 
     async def referrers(self, reference: Reference, digest: str) -> Sequence[Descriptor]:
         """What refers to `digest`: asked from the referrers API, else read from the index under the fallback tag."""
-        path: str | None = f"referrers/{digest}"
+        path: str | None = f"referrers/{checked_digest(digest)}"
         found: list[Descriptor] = []
         for _ in range(_MAX_PAGES):
             call = Call(
@@ -138,13 +144,12 @@ class RegistryClient:
                 {"Accept": OCI_INDEX},
                 accept=_NO_REFERRERS_API,
             )
-            async with await self._api.call(call) as response:
-                raw = await self._body(call, response, _MAX_LIST_PAGE)
-                entries = referrers.parse_index(raw) if _media_type(response) == OCI_INDEX else None
-                if response.status != 200 or entries is None:
-                    return (await self._fallback(reference, digest))[1]
-                found += entries
-                path = _next_page(self._api, response)
+            response, raw = await self._read(call, _MAX_LIST_PAGE)
+            entries = referrers.parse_index(raw) if _media_type(response) == OCI_INDEX else None
+            if response.status != 200 or entries is None:
+                return (await self._fallback(reference, digest))[1]
+            found += entries
+            path = _next_page(self._api, response)
             if path is None:
                 return tuple(found)
         raise _endless(reference, "list of referrers")
@@ -159,18 +164,13 @@ class RegistryClient:
                 raise _endless(reference, "list of tags")
             seen.add(path)
             call = Call("failed to list the tags of", reference, "GET", path)
-            async with await self._api.call(call) as response:
-                raw = await self._body(call, response, _MAX_LIST_PAGE)
-                path = _next_page(self._api, response)
+            response, raw = await self._read(call, _MAX_LIST_PAGE)
+            path = _next_page(self._api, response)
             try:
                 found += msgspec.json.decode(raw, type=_TagList).tags or ()
             except msgspec.MsgspecError:
                 raise _odd(call, "answered with something that is no list of tags") from None
         return tuple(sorted(set(found)))
-
-    async def ping(self, reference: Reference) -> None:
-        """Is there a registry at this host? Raises ImageError when nothing answers."""
-        await self._api.greet(reference)
 
     def credential_id(self, reference: Reference) -> str:
         """The short hash of the credential that is used for this repository, or `anonymous`."""
@@ -186,7 +186,7 @@ class RegistryClient:
             "failed to look for the manifest of",
             reference,
             "HEAD",
-            f"manifests/{digest}",
+            f"manifests/{checked_digest(digest)}",
             {"Accept": MANIFEST_ACCEPT},
             accept=(404,),
         )
@@ -205,7 +205,7 @@ class RegistryClient:
         """Store the bytes as they are. A manifest with a `subject` is listed under the fallback tag where the registry
         does not keep that list itself; the tag is set after that.
         """
-        found = digest_of(manifest.raw, manifest.digest)
+        found = digest_of(manifest.raw, checked_digest(manifest.digest))
         if found != manifest.digest:
             raise integrity_error(
                 "failed to write the manifest of", reference, manifest.digest, found, "the content hashes to"
@@ -228,30 +228,37 @@ class RegistryClient:
     async def _fetch(self, reference: Reference, wanted: str) -> Manifest:
         """The manifest under a digest or a tag, verified against every digest that is known for it."""
         call = Call(_READ, reference, "GET", f"manifests/{wanted}", {"Accept": MANIFEST_ACCEPT})
-        async with await self._api.call(call) as response:
-            raw = await self._body(call, response, _MAX_MANIFEST)
-            claimed = response.header("Docker-Content-Digest")
-            kind = _media_type(response)
+        response, raw = await self._read(call, _MAX_MANIFEST)
+        claimed = response.header("Docker-Content-Digest")
         digest = wanted if ":" in wanted else claimed or digest_of(raw)
         found = digest_of(raw, digest)
         if found != digest:
             raise integrity_error(_READ, reference, digest, found)
         if contradicts(claimed, digest):
             raise integrity_error(_READ, reference, digest, claimed, "the registry answered with")
-        return Manifest(_checked_type(kind, raw, reference), digest, raw)
+        return Manifest(_checked_type(_media_type(response), raw, reference), digest, raw)
 
-    async def _body(self, call: Call, response: Response, limit: int) -> bytes:
-        try:
-            raw = await response.read(limit)
-        except TransportError as error:
-            raise self._api.unreachable(call, error) from None
+    async def _read(self, call: Call, limit: int) -> tuple[Response, bytes]:
+        """The answer and its whole body. A body that breaks off is asked for again: it is short and changes nothing."""
+        attempt = 0
+        while True:
+            try:
+                async with await self._api.call(call) as response:
+                    raw = await response.read(limit)
+                    break
+            except BodyBrokenError as error:
+                wait = self._settings.retry.wait(attempt, 0, None, self._pace.jitter())
+                if wait is None:
+                    raise self._api.unreachable(call, error) from None
+                attempt += 1
+            await self._pace.sleep(wait)
         if len(raw) > limit:
             raise ImageError(
                 "UnsupportedManifest",
                 f"{call.attempt} {call.reference}: the document is longer than {limit >> 20} MiB",
                 reference=str(call.reference),
             )
-        return raw
+        return response, raw
 
     async def _put(self, reference: Reference, manifest: Manifest, name: str) -> bool:
         """PUT under a digest or a tag. True when the registry keeps the list of referrers itself."""

@@ -35,7 +35,6 @@ from pilotage.images.reference import Reference
 
 __all__ = ["Call", "RegistryApi", "integrity_error"]
 
-_PING_TIMEOUT = 15.0
 _MAX_ERROR_DOCUMENT = 64 << 10
 _MAX_QUOTE = 200
 _DENIED: Final = frozenset({401, 403})
@@ -74,6 +73,7 @@ class RegistryApi:
         credentials: CredentialSource,
         pace: Pace,
         insecure_hosts: Collection[str],
+        probe_timeout: float,
     ) -> None:
         self._make_exchange = exchange
         self._exchange: Exchange | None = None
@@ -81,6 +81,7 @@ class RegistryApi:
         self._credentials = credentials
         self._pace = pace
         self._insecure_hosts = frozenset(insecure_hosts)
+        self._probe_timeout = probe_timeout
         self._greetings: dict[str, asyncio.Lock] = {}
         self._worked: dict[str, str] = {}
 
@@ -92,14 +93,6 @@ class RegistryApi:
         """
         try:
             return await self._answer(call)
-        except TransportError as error:
-            raise self.unreachable(call, error) from None
-
-    async def greet(self, reference: Reference) -> None:
-        """Make sure that the host answers at all. Raises ImageError `RegistryUnreachable`."""
-        call = Call("failed to reach the registry of", reference, "GET", "")
-        try:
-            await self._greeted(call)
         except TransportError as error:
             raise self.unreachable(call, error) from None
 
@@ -200,7 +193,11 @@ class RegistryApi:
         raise _failure("RegistryUnreachable", call, cause, _STATUS_HINTS.get(status, ""))
 
     async def _greeted(self, call: Call) -> Authorizer:
-        """Learn once for each host what it asks for. An odd answer says nothing: the real request will tell."""
+        """Learn once for each host what it asks for.
+
+        The greeting is sent once and not retried: a dead mirror must cost one time-out, not three. An odd answer says
+        nothing, and after a dropped connection neither: the real request is patient and will tell.
+        """
         if self._authorizer is None:
             self._authorizer = Authorizer(self._transport(), self._pace.clock, self._allows_plain_http)
         authorizer = self._authorizer
@@ -209,9 +206,14 @@ class RegistryApi:
             return authorizer
         async with self._greetings.setdefault(host, asyncio.Lock()):
             if not authorizer.knows(host):
-                ping = Request("GET", f"{self._scheme(host)}://{host}/v2/", timeout=_PING_TIMEOUT)
-                async with await self._transport().send(ping) as response:
-                    authorizer.learn(host, response)
+                url = f"{self._scheme(host)}://{host}/v2/"
+                try:
+                    ping = Request("GET", url, timeout=self._probe_timeout, retry=False)
+                    async with await self._transport().send(ping) as response:
+                        authorizer.learn(host, response)
+                except TransportError as error:
+                    if error.kind != "reset":
+                        raise
         return authorizer
 
     def _ordered(self, reference: Reference) -> Sequence[Credential | None]:

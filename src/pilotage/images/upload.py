@@ -14,7 +14,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
-from pilotage.images.digests import Progress, contradicts
+from pilotage.images.digests import Progress, checked_digest, contradicts
 from pilotage.images.errors import ImageError
 from pilotage.images.exchange import Response
 from pilotage.images.reference import Reference
@@ -37,7 +37,7 @@ async def has_blob(api: RegistryApi, reference: Reference, digest: str) -> bool:
         "failed to look for a blob of",
         reference,
         "HEAD",
-        f"blobs/{digest}",
+        f"blobs/{checked_digest(digest)}",
         accept=(301, 302, 303, 307, 308, 404),
         follow=False,
     )
@@ -51,7 +51,7 @@ async def mount_blob(
     """Ask for the blob of another repository. Registries may decline at will, so a refusal is an answer, not an error."""
     if source.api_host != reference.api_host:
         return False
-    query = f"mount={quote(descriptor.digest, safe=':')}&from={quote(source.path, safe='/')}"
+    query = f"mount={checked_digest(descriptor.digest)}&from={quote(source.path, safe='/')}"
     call = Call(
         "failed to mount a blob into",
         reference,
@@ -158,7 +158,7 @@ async def _commit(
         _ATTEMPT,
         reference,
         "PUT",
-        f"{session}{joint}digest={quote(descriptor.digest, safe=':')}",
+        f"{session}{joint}digest={descriptor.digest}",
         _OCTETS,
         body,
         pushes=True,
