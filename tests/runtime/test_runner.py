@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -520,3 +521,62 @@ async def test_failed_events_do_not_stop_a_worker(
             assert seen.keys == [A, B]
             assert len(runner.problems()) == 2
     assert "no event could be written: events is forbidden" in caplog.text
+
+
+async def test_a_future_that_somebody_else_cancels_is_a_failure_not_an_end(
+    store: EmbeddedStore, clock: ManualClock
+) -> None:
+    """The worker lives on; the key is tried again as after any bug of ours."""
+    await put_pool(store, A)
+    keys: list[ObjectKey] = []
+
+    async def reconcile(key: ObjectKey) -> Result:
+        keys.append(key)
+        if len(keys) == 1:
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
+        return Result()
+
+    async with Runner(store, (Controller("c", POOLS, reconcile),), clock) as runner:
+        await runner.rested()
+        assert [problem.acts_next for problem in runner.problems()] == ["us"]
+        assert await run_to_rest(runner, clock)
+        assert keys == [A, A]
+
+
+async def test_a_worker_that_breaks_down_ends_the_run_with_its_error(
+    store: EmbeddedStore, clock: ManualClock
+) -> None:
+    """Half a runner would look alive: `run` raises, and so does whoever waits for it to settle."""
+    await put_pool(store, A)
+
+    async def break_down(key: ObjectKey) -> Result:
+        runner.loops[0].queue.done(key)  # a bug in our own loop: the worker's own `done` fails
+        return Result()
+
+    runner = Runner(store, (Controller("c", POOLS, break_down),), clock)
+    with pytest.raises(KeyError):
+        await runner.run()
+    runner = Runner(store, (Controller("c", POOLS, break_down),), clock)
+
+    async def settle() -> None:
+        async with runner:
+            runner.loops[0].queue.add_after(B, 60.0)
+            await runner.settled()
+
+    with pytest.raises(KeyError):
+        await settle()
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_the_heap_is_frozen_only_on_request(store: EmbeddedStore, clock: ManualClock) -> None:
+    """It concerns the whole process, so a library caller is not surprised by it."""
+    before = gc.get_freeze_count()
+    async with copying(store, clock):
+        assert gc.get_freeze_count() == before
+    try:
+        async with copying(store, clock, freeze_heap=True):
+            assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()

@@ -5,7 +5,7 @@
     informer, cache      all objects of a kind in memory, kept true by list and watch; the `Reader` over them
     controller           what a system declares: kind, watches, and a reconcile that returns a plan
     perform, events      walks a plan and hands each action to the store; what `kubectl describe` shows
-    loop, runner         one controller at work; all of them on a store, from start to graceful stop
+    loop, runner, tasks  one controller at work; all of them on a store, from start to graceful stop
 
 A controller stays about one screen because of this room. Nothing here knows what any system decides, nor images.
 """

@@ -27,6 +27,7 @@ from pilotage.api.errors import PilotageError
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.runtime.clock import Timers
 from pilotage.runtime.retry import WATCH_BACKOFF, Backoff
+from pilotage.runtime.tasks import is_being_cancelled
 from pilotage.store.base import Event, ExpiredError, Reader, Watcher
 
 __all__ = ["BY_NAMESPACE", "Delta", "Handler", "IndexFunction", "Informer", "ListWatch"]
@@ -73,7 +74,7 @@ class Informer:
         self._resume: str | None = None
         self._synced = asyncio.Event()
         self._failures = 0
-        self._last_error: Exception | None = None
+        self._last_error: BaseException | None = None
         self._progress = 0
         self._followers: list[asyncio.Future[None]] = []
 
@@ -122,7 +123,7 @@ class Informer:
         return self._resume or ""
 
     @property
-    def last_error(self) -> Exception | None:
+    def last_error(self) -> BaseException | None:
         """Why the store cannot be followed just now; None while it can."""
         return self._last_error
 
@@ -158,14 +159,21 @@ class Informer:
                 self._resume = None
                 if not is_fresh:  # the usual case, after a long silence or outage: no reason to wait
                     continue
-            except Exception as error:  # whatever the store does, its readers must get going again
-                self._last_error = error
-                is_ours = not isinstance(error, PilotageError | OSError)
-                logger.warning(
-                    "%s: cannot be followed, trying again: %s", self.kind.resource, error, exc_info=is_ours
-                )
+            except asyncio.CancelledError as error:
+                if is_being_cancelled():
+                    raise
+                self._note_failure(error)
+            except Exception as error:  # noqa: BLE001 -- whatever the store does, its readers must get going again
+                self._note_failure(error)
             await self._clock.sleep(self._backoff.delay(self._failures))
             self._failures += 1
+
+    def _note_failure(self, error: BaseException) -> None:
+        self._last_error = error
+        is_ours = not isinstance(error, PilotageError | OSError)
+        logger.warning(
+            "%s: cannot be followed, trying again: %s", self.kind.resource, error, exc_info=is_ours
+        )
 
     async def _list(self) -> None:
         """Bring the cache to a snapshot in one step."""

@@ -26,6 +26,7 @@ from pilotage.runtime.controller import Controller, Result, Watch
 from pilotage.runtime.informer import Delta
 from pilotage.runtime.perform import Performer
 from pilotage.runtime.queue import WorkQueue
+from pilotage.runtime.tasks import is_being_cancelled
 from pilotage.store.base import NotFoundError
 
 __all__ = ["ControllerLoop", "Problem"]
@@ -110,6 +111,12 @@ class ControllerLoop:
         try:
             async with scope:
                 result = await self._observe_decide_act(key, scope)
+        except asyncio.CancelledError as error:
+            if is_being_cancelled():
+                raise
+            await self._on_error(
+                key, RuntimeError(f"what it waited for was cancelled: {error}"), is_late=False
+            )
         except Exception as error:  # noqa: BLE001 -- judged there; nothing is swallowed
             await self._on_error(key, error, is_late=scope.expired())
         else:
@@ -187,3 +194,5 @@ class ControllerLoop:
             await self._performer.perform((event,))
         except PilotageError as failure:
             logger.warning("%s %s: no event could be written: %s", self.controller.name, key, failure)
+        except Exception:
+            logger.exception("%s %s: our bug: no event could be written", self.controller.name, key)

@@ -17,7 +17,7 @@ import gc
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from pilotage.api.meta import ObjectKey
 from pilotage.runtime.cache import CacheReader, Informers
@@ -27,6 +27,7 @@ from pilotage.runtime.informer import ListWatch
 from pilotage.runtime.loop import ControllerLoop, Problem
 from pilotage.runtime.perform import Change, Performer, ReadWrite
 from pilotage.runtime.queue import QueueMetrics
+from pilotage.runtime.tasks import cancel_all
 
 __all__ = ["Runner", "RunnerStore", "run_to_rest"]
 
@@ -84,7 +85,7 @@ class Runner:
         try:
             await self._unless_stopped(self._all_synced())
         except BaseException:
-            await _cancel(self._following)
+            await cancel_all(self._following)
             raise
         if self._freeze_heap:
             gc.collect()
@@ -106,7 +107,7 @@ class Runner:
             _, late = await asyncio.wait(self._working, timeout=self._grace)
             if late:
                 logger.warning("%d workers were not done within %g s and are cut off", len(late), self._grace)
-        await _cancel([*self._working, *self._following])
+        await cancel_all([*self._working, *self._following])
         if self._failed is not None and error is None:
             self._failed.result()
 
@@ -118,7 +119,7 @@ class Runner:
             await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
             is_done = task.done()
-            await _cancel([task, stopping])
+            await cancel_all([task, stopping])
         if is_done:
             task.result()
         elif self._failed is not None:
@@ -210,9 +211,3 @@ async def run_to_rest(runner: Runner, clock: ManualClock, *, horizon: float = 86
         if due is None or due > end:
             return False
         clock.advance_to_next()
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
