@@ -20,7 +20,6 @@ __all__ = [
     "CPO_BINARY",
     "HOLD_UNTIL_ANNOTATION",
     "HYPERSHIFT_COMPONENT",
-    "IMAGE_ANNOTATION",
     "SOURCE_ANNOTATION",
     "Attestation",
     "Binary",
@@ -31,7 +30,6 @@ __all__ = [
     "Switch",
 ]
 
-IMAGE_ANNOTATION = "hypershift.openshift.io/control-plane-operator-image"
 SOURCE_ANNOTATION = "controlplane.pilotage.dev/cpo-image-source"
 HOLD_UNTIL_ANNOTATION = "controlplane.pilotage.dev/cpo-image-hold-until"
 HYPERSHIFT_COMPONENT = "hypershift"

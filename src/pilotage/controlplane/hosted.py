@@ -13,13 +13,18 @@ from typing import Any
 import msgspec
 
 from pilotage.api.errors import InputError
+from pilotage.api.hypershift import CPO_IMAGE_ANNOTATION, CPO_IMAGE_LABELS_ANNOTATION
 from pilotage.controlplane import nodeproxy
-from pilotage.controlplane.facts import HOLD_UNTIL_ANNOTATION, IMAGE_ANNOTATION, SOURCE_ANNOTATION, ImageFacts
-from pilotage.controlplane.labels import LABELS_ANNOTATION
+from pilotage.controlplane.facts import HOLD_UNTIL_ANNOTATION, SOURCE_ANNOTATION, ImageFacts
 
 __all__ = ["HostedCluster", "read", "subject_of"]
 
-_READ_ANNOTATIONS = (IMAGE_ANNOTATION, LABELS_ANNOTATION, SOURCE_ANNOTATION, HOLD_UNTIL_ANNOTATION)
+_READ_ANNOTATIONS = (
+    CPO_IMAGE_ANNOTATION,
+    CPO_IMAGE_LABELS_ANNOTATION,
+    SOURCE_ANNOTATION,
+    HOLD_UNTIL_ANNOTATION,
+)
 
 
 class HostedCluster(msgspec.Struct, frozen=True):
@@ -45,14 +50,14 @@ class HostedCluster(msgspec.Struct, frozen=True):
 
     @property
     def labels_annotation(self) -> str | None:
-        return self.annotations.get(LABELS_ANNOTATION)
+        return self.annotations.get(CPO_IMAGE_LABELS_ANNOTATION)
 
     def facts(self) -> ImageFacts:
         """What the object alone says; the caller adds the release, the operator image and the settings.
 
         Raises InputError `MalformedHostedCluster` when no annotation decides and the spec cannot be read.
         """
-        annotation = self.annotations.get(IMAGE_ANNOTATION)
+        annotation = self.annotations.get(CPO_IMAGE_ANNOTATION)
         if annotation is None and self.spec_fault:
             raise _malformed(self.subject, self.spec_fault)
         return ImageFacts(

@@ -15,9 +15,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 from pilotage.api.errors import InputError
+from pilotage.api.hypershift import CPO_IMAGE_ANNOTATION
 from pilotage.api.versions import OCPVersion
 from pilotage.controlplane import eligibility, hold
-from pilotage.controlplane.facts import CPO_BINARY, HYPERSHIFT_COMPONENT, IMAGE_ANNOTATION, ImageFacts
+from pilotage.controlplane.facts import CPO_BINARY, HYPERSHIFT_COMPONENT, ImageFacts
 from pilotage.decision.facts import Absent, Known, NotSeen
 from pilotage.decision.findings import Finding, error, warning
 from pilotage.decision.rules import (
@@ -71,9 +72,9 @@ def _annotation(facts: ImageFacts) -> Verdict[str]:
         return Refuses(
             error(
                 "EmptyImageAnnotation",
-                f"HostedCluster {facts.subject}: annotation {IMAGE_ANNOTATION} is empty",
+                f"HostedCluster {facts.subject}: annotation {CPO_IMAGE_ANNOTATION} is empty",
                 subject=facts.subject,
-                field=f"metadata.annotations[{IMAGE_ANNOTATION}]",
+                field=f"metadata.annotations[{CPO_IMAGE_ANNOTATION}]",
                 hint="remove the annotation or set an image; the running control plane operator stays",
             )
         )
@@ -83,10 +84,10 @@ def _annotation(facts: ImageFacts) -> Verdict[str]:
         return Refuses(
             error(
                 "InvalidImageReference",
-                f'HostedCluster {facts.subject}: annotation {IMAGE_ANNOTATION}: "{image}" is not a valid image'
+                f'HostedCluster {facts.subject}: annotation {CPO_IMAGE_ANNOTATION}: "{image}" is not a valid image'
                 f" reference: {problem.message}",
                 subject=facts.subject,
-                field=f"metadata.annotations[{IMAGE_ANNOTATION}]",
+                field=f"metadata.annotations[{CPO_IMAGE_ANNOTATION}]",
                 hint="correct the annotation; the running control plane operator stays",
             )
         )
@@ -95,7 +96,7 @@ def _annotation(facts: ImageFacts) -> Verdict[str]:
         warnings.append(
             warning(
                 "AnnotationTrimmed",
-                f"white space around the value of {IMAGE_ANNOTATION} was removed",
+                f"white space around the value of {CPO_IMAGE_ANNOTATION} was removed",
                 subject=facts.subject,
             )
         )
@@ -289,7 +290,7 @@ def _nothing_applied(facts: ImageFacts) -> Finding:
         f" {HYPERSHIFT_COMPONENT}, and the operator image is not known to carry {CPO_BINARY}",
         subject=facts.subject,
         field="spec.release.image",
-        hint=f"set annotation {IMAGE_ANNOTATION}, or run an operator image that carries the binary",
+        hint=f"set annotation {CPO_IMAGE_ANNOTATION}, or run an operator image that carries the binary",
     )
 
 

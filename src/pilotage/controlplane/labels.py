@@ -17,12 +17,12 @@ from typing import Literal
 import msgspec
 
 from pilotage.api.errors import InputError, RemoteError
+from pilotage.api.hypershift import CPO_IMAGE_LABELS_ANNOTATION
 from pilotage.decision.facts import Fact, Known, NotSeen
 from pilotage.decision.findings import Finding, warning
 
 __all__ = [
     "CAPABILITIES",
-    "LABELS_ANNOTATION",
     "PREFIX",
     "RELEASE_OPERATOR_LABEL",
     "Capability",
@@ -36,7 +36,6 @@ __all__ = [
     "parse_labels",
 ]
 
-LABELS_ANNOTATION = "hypershift.openshift.io/control-plane-operator-image-labels"
 PREFIX = "io.openshift.hypershift."
 RELEASE_OPERATOR_LABEL = "io.openshift.release.operator"
 """Makes release tooling scan an image for `/manifests`: the payload image carries it, the operator image must not."""
@@ -205,7 +204,7 @@ def parse_labels(text: str, subject: str) -> dict[str, str]:
     if bad:
         raise InputError(
             "LabelsAnnotationMalformed",
-            f"HostedCluster {subject}: annotation {LABELS_ANNOTATION} is malformed: {'; '.join(bad)}",
+            f"HostedCluster {subject}: annotation {CPO_IMAGE_LABELS_ANNOTATION} is malformed: {'; '.join(bad)}",
             hint="write the labels as key=value,key=value without spaces",
             messages=tuple(bad) if len(bad) > 1 else (),
         )
