@@ -27,14 +27,12 @@ from pilotage.images.digests import Progress, checked_digest, contradicts, diges
 from pilotage.images.download import Download
 from pilotage.images.errors import ImageError
 from pilotage.images.exchange import BodyBrokenError, Exchange, Response
-from pilotage.images.layout import media_type_of
+from pilotage.images.manifesttype import checked_type, described, media_type
 from pilotage.images.pacing import Pace, RetryPolicy
-from pilotage.images.reference import Reference, is_digest
+from pilotage.images.reference import Reference
 from pilotage.images.registryapi import Call, RegistryApi, integrity_error
 from pilotage.images.source import (
-    INDEX_TYPES,
     MANIFEST_ACCEPT,
-    MANIFEST_TYPES,
     OCI_INDEX,
     Descriptor,
     Manifest,
@@ -42,9 +40,6 @@ from pilotage.images.source import (
 
 __all__ = ["RegistryClient", "RegistrySettings"]
 
-_KNOWN_TYPES: Final = MANIFEST_TYPES | INDEX_TYPES
-# What a registry or a proxy says that does not know what it stores.
-_VAGUE_TYPES: Final = frozenset({"", "application/json", "text/plain", "application/octet-stream"})
 _MAX_MANIFEST: Final = 32 << 20
 _MAX_LIST_PAGE: Final = 32 << 20
 _MAX_PAGES: Final = 10_000
@@ -114,7 +109,7 @@ class RegistryClient:
             accept=(400, 405, 501),
         )
         async with await self._api.call(call) as response:
-            found = _described(response, reference) if response.status == 200 else None
+            found = described(response, reference) if response.status == 200 else None
         return found if found is not None else (await self._fetch(reference, wanted)).descriptor()
 
     async def manifest(self, reference: Reference, digest: str) -> Manifest:
@@ -145,7 +140,7 @@ class RegistryClient:
                 accept=_NO_REFERRERS_API,
             )
             response, raw = await self._read(call, _MAX_LIST_PAGE)
-            entries = referrers.parse_index(raw) if _media_type(response) == OCI_INDEX else None
+            entries = referrers.parse_index(raw) if media_type(response) == OCI_INDEX else None
             if response.status != 200 or entries is None:
                 return (await self._fallback(reference, digest))[1]
             found += entries
@@ -236,7 +231,7 @@ class RegistryClient:
             raise integrity_error(_READ, reference, digest, found)
         if contradicts(claimed, digest):
             raise integrity_error(_READ, reference, digest, claimed, "the registry answered with")
-        return Manifest(_checked_type(_media_type(response), raw, reference), digest, raw)
+        return Manifest(checked_type(media_type(response), raw, reference), digest, raw)
 
     async def _read(self, call: Call, limit: int) -> tuple[Response, bytes]:
         """The answer and its whole body. A body that breaks off is asked for again: it is short and changes nothing."""
@@ -335,50 +330,6 @@ def _trust(settings: RegistrySettings) -> ssl.SSLContext:
             hint="give a file with PEM certificates",
         ) from None
     return context
-
-
-def _media_type(response: Response) -> str:
-    return response.header("Content-Type").partition(";")[0].strip().lower()
-
-
-def _described(response: Response, reference: Reference) -> Descriptor | None:
-    """What the headers of HEAD say; None when one is missing and the body has to be read."""
-    claimed = response.header("Docker-Content-Digest")
-    if reference.digest and contradicts(claimed, reference.digest):
-        raise integrity_error(
-            "failed to resolve", reference, reference.digest, claimed, "the registry answered with"
-        )
-    digest = reference.digest or claimed
-    kind = _media_type(response)
-    length = response.header("Content-Length")
-    if not is_digest(digest) or kind in _VAGUE_TYPES or not length.isdigit() or int(length) == 0:
-        return None
-    if kind not in _KNOWN_TYPES:
-        raise _unsupported("failed to resolve", reference, kind)
-    return Descriptor(kind, digest, int(length))
-
-
-def _checked_type(kind: str, raw: bytes, reference: Reference) -> str:
-    """The media type of a manifest, on which header and document must agree.
-
-    Bytes that are an image under one type and an index under another would be two things with one digest.
-    """
-    if kind not in _KNOWN_TYPES | _VAGUE_TYPES:
-        raise _unsupported(_READ, reference, kind)
-    shape = media_type_of(raw, reference=str(reference))
-    if kind in _VAGUE_TYPES:
-        return shape
-    if (kind in INDEX_TYPES) != (shape in INDEX_TYPES):
-        raise _unsupported(_READ, reference, f"{kind}, and the document is {shape}")
-    return kind
-
-
-def _unsupported(attempt: str, reference: Reference, kind: str) -> ImageError:
-    return ImageError(
-        "UnsupportedManifest",
-        f"{attempt} {reference}: media type {kind} is no image",
-        reference=str(reference),
-    )
 
 
 def _next_page(api: RegistryApi, response: Response) -> str | None:

@@ -11,6 +11,7 @@ Follows the OCI distribution specification (errors, API version check).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Final
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -57,6 +58,9 @@ class Call(msgspec.Struct, frozen=True):
     also: str = ""
     timeout: float = 60.0
     follow: bool = True
+
+    def __repr__(self) -> str:
+        return f"Call({self.method} for {self.reference})"
 
     @property
     def scope(self) -> str:
@@ -161,13 +165,14 @@ class RegistryApi:
         replayable = call.body is None or isinstance(call.body, bytes)
         if response.status != 401 or not is_ours or not replayable:
             return response, header
-        authorizer.learn(host, response, call.scope)
-        authorizer.forget(header)
-        renewed = await self._header(authorizer, call, credential)
-        if renewed is None or (header is not None and renewed.reveal() == header.reveal()):
-            return response, header
-        async with response:
-            pass
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_exit(response)
+            authorizer.learn(host, response, call.scope)
+            authorizer.forget(header)
+            renewed = await self._header(authorizer, call, credential)
+            if renewed is None or (header is not None and renewed.reveal() == header.reveal()):
+                stack.pop_all()
+                return response, header
         return await self._transport().send(_request(call, url, renewed)), renewed
 
     async def _header(

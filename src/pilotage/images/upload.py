@@ -88,8 +88,10 @@ async def put_blob(
         if small is None:
             session = await _stream(api, reference, descriptor, session, sent)
         await _commit(api, reference, descriptor, session, small or b"")
-    except BaseException:
-        await _cancel(api, reference, session)
+    except ImageError as error:
+        # A registry that does not answer would not answer this either.
+        if error.code != "RegistryUnreachable":
+            await _cancel(api, reference, session)
         raise
 
 
