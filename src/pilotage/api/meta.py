@@ -152,6 +152,10 @@ class Object(msgspec.Struct, frozen=True, gc=False):
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
 
+    def __repr__(self) -> str:
+        """Without the text: a Secret may end up in a traceback."""
+        return f"Object({self})"
+
     def view(self, view_type: type[T]) -> T:
         """Decode the object as `view_type`.
 
