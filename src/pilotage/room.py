@@ -39,7 +39,8 @@ class Topic(msgspec.Struct, Generic[F, V], frozen=True):
     """A decision about objects of one kind: `pilotage explain NAME` observes, decides and stops.
 
     `observe` gathers facts for one object; `decide` is pure; `plan` turns the answer into actions. `rules` is the
-    precedence that `decide` walks, for the reference docs.
+    precedence that `decide` walks, for the reference docs. `value_name` is what the value is called (`image`);
+    `describe` gives the whole answer for a program, `details` further lines for a person, as (name, text).
     """
 
     name: str
@@ -49,6 +50,9 @@ class Topic(msgspec.Struct, Generic[F, V], frozen=True):
     observe: Callable[[Services, ObjectKey], Awaitable[F]]
     decide: Callable[[F], Decision[V]]
     plan: Callable[[F, Decision[V]], Plan]
+    value_name: str
+    describe: Callable[[F, Decision[V]], dict[str, Any]]
+    details: Callable[[F, Decision[V]], tuple[tuple[str, str], ...]] = lambda _facts, _decision: ()
 
 
 class Board(msgspec.Struct, frozen=True):
