@@ -43,27 +43,31 @@ _PLAIN = frozenset(
 )
 """Kinds that state nothing wanted: no status, no generation."""
 
-_SEGMENT_GROUPS = frozenset(
+_PLAIN_GROUPS = frozenset(
     {
         "authorization.openshift.io",
-        "image.openshift.io",
         "oauth.openshift.io",
         "rbac.authorization.k8s.io",
         "user.openshift.io",
     }
 )
+
+_SEGMENT_GROUPS = _PLAIN_GROUPS | {"image.openshift.io"}
 """Groups with names such as `system:node` and `tools:latest`."""
 
 
 def well_known_traits(kind: Kind) -> KindTraits:
     """What can be known of a kind without its definition."""
-    is_plain = (kind.group, kind.kind) in _PLAIN
     shape: Place = well_known(kind)
-    if kind.group in _SEGMENT_GROUPS:
-        return KindTraits(shape, has_status=False, has_generation=False, names="segment")
     if (kind.group, kind.kind) == ("", "Namespace"):
         return KindTraits(shape, has_generation=False, names="label")
-    return KindTraits(shape, has_status=not is_plain, has_generation=not is_plain)
+    is_plain = kind.group in _PLAIN_GROUPS or (kind.group, kind.kind) in _PLAIN
+    return KindTraits(
+        shape,
+        has_status=not is_plain,
+        has_generation=not is_plain,
+        names="segment" if kind.group in _SEGMENT_GROUPS else "subdomain",
+    )
 
 
 def storage_type(group: str, kind: str) -> str:

@@ -46,29 +46,36 @@ def fields_of(value: dict[str, Any], shape: Shape) -> FieldSet:
 
     Raises UnmergeableError.
     """
-    fields = {}
+    return _map_leaves(value, shape, None)
+
+
+_Trail = tuple["_Trail | None", str] | None
+"""The way down to a place, innermost step last: cheap to make at every place, unrolled only for an error."""
+
+
+def _map_leaves(value: dict[str, Any], shape: Shape, trail: _Trail) -> FieldSet:
+    fields: FieldSet = {}
     for name, child in value.items():
-        found = _leaves(child, shape.field(name), (field_step(name),))
-        if found is not None:
-            fields[field_step(name)] = found
+        step = field_step(name)
+        if isinstance(child, (dict, list)):
+            found = _leaves(child, shape.field(name), (trail, step))
+            if found is not None:
+                fields[step] = found
+        else:
+            fields[step] = {}
     return fields
 
 
-def _leaves(value: Any, shape: Shape, path: tuple[str, ...]) -> FieldSet | None:
+def _leaves(value: Any, shape: Shape, trail: _Trail) -> FieldSet | None:
     if isinstance(value, dict):
         if not value or shape.atomic_map:
             return {}
-        fields = {}
-        for name, child in value.items():
-            step = field_step(name)
-            found = _leaves(child, shape.field(name), (*path, step))
-            if found is not None:
-                fields[step] = found
-        return fields or None
+        return _map_leaves(value, shape, trail) or None
     if isinstance(value, list) and shape.list_type != "atomic":
+        item = shape.item()
         return {
-            step: node(_leaves(item, shape.item(), (*path, step)), member=True)
-            for step, item in _strictly_keyed(value, shape, path).items()
+            step: node(_leaves(child, item, (trail, step)), member=True)
+            for step, child in _strictly_keyed(value, shape, trail).items()
         } or None
     return {}
 
@@ -83,7 +90,7 @@ def merge(live: Any, config: Any, shape: Shape) -> Any:
     if isinstance(live, list) and isinstance(config, list) and shape.list_type != "atomic":
         theirs = _keyed(live, shape)
         if theirs is not None:
-            return _merge_items(theirs, _strictly_keyed(config, shape, ()), shape)
+            return _merge_items(theirs, _strictly_keyed(config, shape, None), shape)
     return config
 
 
@@ -195,7 +202,12 @@ def _everything(value: Any, shape: Shape) -> FieldSet:
 
 def _below(value: Any, shape: Shape) -> FieldSet:
     if isinstance(value, dict) and not shape.atomic_map:
-        return {field_step(name): _everything(child, shape.field(name)) for name, child in value.items()}
+        return {
+            field_step(name): (
+                _everything(child, shape.field(name)) if isinstance(child, (dict, list)) else {}
+            )
+            for name, child in value.items()
+        }
     if isinstance(value, list) and shape.list_type != "atomic":
         items = _keyed(value, shape) or {}
         return {step: _everything(item, shape.item()) for step, item in items.items()}
@@ -225,18 +237,26 @@ def _keyed(items: list[Any], shape: Shape) -> dict[str, Any] | None:
     return keyed
 
 
-def _strictly_keyed(items: list[Any], shape: Shape, path: tuple[str, ...]) -> dict[str, Any]:
+def _strictly_keyed(items: list[Any], shape: Shape, trail: _Trail) -> dict[str, Any]:
     keyed: dict[str, Any] = {}
     for index, item in enumerate(items):
         step = _step_of(item, shape)
         if step is None:
             needed = ", ".join(f'"{key}"' for key in shape.list_keys)
             wanted = f"has no key field {needed}" if shape.list_type == "map" else "is not a scalar"
-            raise UnmergeableError(f"{path_text(path)}: element {index} {wanted}")
+            raise UnmergeableError(f"{_where(trail)}: element {index} {wanted}")
         if step in keyed:
-            raise UnmergeableError(f"{path_text(path)}: duplicate entries for key {path_text((step,))}")
+            raise UnmergeableError(f"{_where(trail)}: duplicate entries for key {path_text((step,))}")
         keyed[step] = item
     return keyed
+
+
+def _where(trail: _Trail) -> str:
+    steps = []
+    while trail is not None:
+        trail, step = trail
+        steps.append(step)
+    return path_text(tuple(reversed(steps)))
 
 
 def _step_of(item: Any, shape: Shape) -> str | None:

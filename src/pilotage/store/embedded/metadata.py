@@ -13,7 +13,10 @@ from pilotage.api.meta import Kind
 from pilotage.store.base import InvalidObjectError
 from pilotage.store.embedded.kinds import KindTraits
 
-__all__ = ["check_metadata", "invalid", "required_key"]
+__all__ = ["CHECKED", "check_metadata", "invalid", "required_key"]
+
+CHECKED = ("name", "namespace", "labels", "annotations", "ownerReferences", "finalizers")
+"""The fields that have rules: where none of them changed, there is nothing to check again."""
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"

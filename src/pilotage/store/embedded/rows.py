@@ -34,6 +34,7 @@ __all__ = [
     "compact",
     "current_version",
     "dependents",
+    "floor",
     "is_gone",
     "next_gone",
     "put",
@@ -233,10 +234,9 @@ def read_changes(
 
     Raises ExpiredError when the log no longer reaches back to `after`, or has not come that far.
     """
-    (floor,) = connection.execute("SELECT value FROM meta WHERE name = 'floor'").fetchone()
-    newest = current_version(connection)
-    if after < floor or after > newest:
-        raise ExpiredError(f"too old resource version: {after} ({floor if after < floor else newest})")
+    oldest, newest = floor(connection), current_version(connection)
+    if not oldest <= after <= newest:
+        raise ExpiredError(f"too old resource version: {after} ({oldest if after < oldest else newest})")
     where, values = "log.rv > ? AND log.type = ?", [after, type_]
     if namespace:
         where += " AND log.ns = ?"
@@ -264,12 +264,17 @@ def read_changes(
 
 
 def compact(connection: sqlite3.Connection, through: int) -> int:
-    """Forget the log up to a version, never its newest row; the floor that watchers meet from now on."""
-    floor = min(through, current_version(connection) - 1)
-    connection.execute("DELETE FROM log WHERE rv <= ?", (floor,))
-    connection.execute("DELETE FROM gone WHERE rv <= ? AND NOT pending", (floor,))
-    connection.execute("UPDATE meta SET value = max(value, ?) WHERE name = 'floor'", (floor,))
-    return floor
+    """Forget the log up to a version, never its newest row; the floor, the oldest version to resume from."""
+    through = min(through, current_version(connection) - 1)
+    connection.execute("DELETE FROM log WHERE rv <= ?", (through,))
+    connection.execute("DELETE FROM gone WHERE rv <= ? AND NOT pending", (through,))
+    connection.execute("UPDATE meta SET value = max(value, ?) WHERE name = 'floor'", (through,))
+    return floor(connection)
+
+
+def floor(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("SELECT value FROM meta WHERE name = 'floor'").fetchone()
+    return int(version)
 
 
 def version_before(connection: sqlite3.Connection, moment: int, keep_rows: int) -> int:

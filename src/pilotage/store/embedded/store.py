@@ -84,7 +84,11 @@ class EmbeddedStore:
         store = cls(database, verbs, watches, retention or default)
         database.on_commit = watches.wake
         database.on_orphans = store._collect
-        await database.write(store._resume)
+        try:
+            await database.write(store._resume)
+        except BaseException:
+            await database.close()
+            raise
         return store
 
     async def close(self) -> None:
@@ -245,10 +249,15 @@ def _sent(kind: Kind, manifest: Mapping[str, Any]) -> bytes:
 
 
 def _moments(clock: Clock) -> Callable[[], tuple[str, int]]:
-    """The clock as the store writes times: RFC 3339 in UTC, and seconds."""
+    """The clock as the store writes times: RFC 3339 in UTC, and seconds. Many writes share a second, and its text."""
+    latest = ("", -1)
 
     def now() -> tuple[str, int]:
-        moment = clock.now().astimezone(UTC)
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ"), int(moment.timestamp())
+        nonlocal latest
+        moment = clock.now()
+        seconds = int(moment.timestamp())
+        if seconds != latest[1]:
+            latest = (moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), seconds)
+        return latest
 
     return now

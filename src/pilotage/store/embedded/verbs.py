@@ -23,7 +23,7 @@ from pilotage.store.embedded.database import Transaction
 from pilotage.store.embedded.fieldsets import is_field_set
 from pilotage.store.embedded.kinds import KindTraits, TraitsOf, storage_type
 from pilotage.store.embedded.merging import UnmergeableError
-from pilotage.store.embedded.metadata import check_metadata, invalid, required_key
+from pilotage.store.embedded.metadata import CHECKED, check_metadata, invalid, required_key
 
 __all__ = ["Verbs"]
 
@@ -142,9 +142,10 @@ class Verbs:
             raise NotFoundError(kind, key)
         live = orjson.loads(body)
         traits = self._traits_of(kind)
+        if not traits.has_status:
+            raise invalid(kind, key.name, ["status: Forbidden: this kind has no status subresource"])
         now, _ = self.now()
-        subresource = "status" if traits.has_status else ""
-        writer = serverside.Writer(manager, kind.api_version, now, subresource)
+        writer = serverside.Writer(manager, kind.api_version, now, "status")
         outcome = self._merge(kind, key, traits, live, {"status": orjson.loads(sent)}, writer, force=True)
         return self._settle(tx, kind, traits, live, body, outcome)
 
@@ -241,6 +242,8 @@ class Verbs:
         value = orjson.loads(raw)
         kind = _kind_of(value)
         metadata = value.setdefault("metadata", {})
+        if not metadata.get("name"):
+            raise invalid(kind, "", ["metadata.name: Required value"])
         now, _ = self.now()
         if not metadata.get("uid"):
             metadata["uid"] = str(uuid.UUID(int=self._entropy.getrandbits(128), version=4))
@@ -248,7 +251,7 @@ class Verbs:
         if self._traits_of(kind).has_generation:
             metadata.setdefault("generation", 1)
         metadata.pop("selfLink", None)
-        if not all(is_field_set(entry.get("fieldsV1")) for entry in metadata.get("managedFields") or ()):
+        if not _are_sound(metadata.get("managedFields")):
             del metadata["managedFields"]
         type_ = _type(kind)
         before = rows.read(
@@ -290,6 +293,8 @@ class Verbs:
             if not metadata.get("finalizers") and not dry_run:
                 return self._remove(tx, _type(kind), value)
         before = _header(body).metadata if body is not None else None
+        if not dry_run and all(metadata.get(name) == live["metadata"].get(name) for name in CHECKED):
+            return self._store(tx, _type(kind), value, before)
         return self._write(tx, kind, traits, value, before, dry_run=dry_run)
 
     def _write(
@@ -302,8 +307,7 @@ class Verbs:
         *,
         dry_run: bool = False,
     ) -> Object:
-        """Validate and store. The header is decoded first: a label that is no string fails there, by its path."""
-        Object.of(value)
+        """Validate and store."""
         check_metadata(kind, traits, value["metadata"])
         if dry_run:
             return Object.parse(_encode(value))
@@ -360,10 +364,19 @@ def _kind_of(value: Mapping[str, Any]) -> Kind:
     return Kind(group, version, value.get("kind", ""), "")
 
 
+def _are_sound(entries: Any) -> bool:
+    """Can these managed fields be worked with? Others are forgotten, as the API server does."""
+    return entries is None or (
+        isinstance(entries, list)
+        and all(isinstance(entry, dict) and is_field_set(entry.get("fieldsV1")) for entry in entries)
+    )
+
+
 def _read_manifest(kind: Kind, sent: bytes) -> dict[str, Any]:
+    # The header first: a label that is no string, or metadata that is no map, fails here, by its path.
+    Object.parse(sent)
     value: dict[str, Any] = orjson.loads(sent)
     metadata = value.setdefault("metadata", {})
-    name = metadata.get("name", "") if isinstance(metadata, dict) else ""
     problems = []
     if value.setdefault("apiVersion", kind.api_version) != kind.api_version:
         problems.append(
@@ -375,11 +388,8 @@ def _read_manifest(kind: Kind, sent: bytes) -> dict[str, Any]:
             f'kind: Invalid value: "{value["kind"]}": the kind in the data does not match the expected kind'
             f" ({kind.kind})"
         )
-    if not isinstance(metadata, dict):
-        problems.append("metadata: Invalid value: must be a map")
     if problems:
-        raise invalid(kind, name, problems)
-    Object.of(value)
+        raise invalid(kind, metadata.get("name", ""), problems)
     return value
 
 
