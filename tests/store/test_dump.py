@@ -11,7 +11,7 @@ from pilotage.api.errors import InputError
 from pilotage.api.meta import Kind, ObjectKey
 from pilotage.runtime.clock import ManualClock
 from pilotage.store.base import NotFoundError, ReadOnlyError
-from pilotage.store.dump import DumpStore
+from pilotage.store.dump import DumpStore, Text
 from pilotage.store.embedded import EmbeddedStore
 
 CLUSTER = Kind("hypershift.openshift.io", "v1beta1", "HostedCluster", "hostedclusters")
@@ -223,3 +223,17 @@ def test_a_missing_path_is_named(tmp_path: Path):
     """A path that is not there is said so, by name."""
     with pytest.raises(InputError, match="no such file or folder"):
         DumpStore.read(tmp_path / "nowhere")
+
+
+async def test_several_sources_are_one_dump(tmp_path: Path):
+    """Files, folders and texts are read in order: what stands in two of them is found, and all problems are told at once."""
+    folder = lay(tmp_path / "folder", {"one.yaml": config_map("one")})
+    file = tmp_path / "two.yaml"
+    file.write_text(config_map("two") + "---\n" + config_map("one", value="later"))
+    dump = DumpStore.collect((folder, file, Text("stdin", config_map("three"))))
+    assert [item.meta.name for item in dump.objects()] == ["one", "three", "two"]
+    assert (await dump.get(SETTINGS, ObjectKey("a", "one"))).value()["data"] == {"k": "later"}
+    assert [finding.code for finding in dump.findings] == ["DuplicateObject"]
+    with pytest.raises(InputError) as caught:
+        DumpStore.collect((tmp_path / "nowhere", Text("stdin", "kind: [")))
+    assert len(caught.value.messages) == 2

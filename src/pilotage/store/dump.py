@@ -26,7 +26,7 @@ from pilotage.decision import findings
 from pilotage.decision.findings import Finding
 from pilotage.store.base import Event, Listing, NotFoundError, ReadOnlyError
 
-__all__ = ["DumpStore", "Restorer"]
+__all__ = ["DumpStore", "Restorer", "Text"]
 
 _SUFFIXES = frozenset({".json", ".yaml", ".yml"})
 _DEFAULT_NAMESPACE = "default"
@@ -41,8 +41,8 @@ class Restorer(Protocol):
     async def restore(self, objects: Iterable[Object]) -> None: ...
 
 
-class _Text(msgspec.Struct, frozen=True):
-    """The text of one source, not yet understood."""
+class Text(msgspec.Struct, frozen=True):
+    """A text that came from elsewhere than a file; `source` is its name in messages."""
 
     source: str
     content: bytes | str
@@ -70,18 +70,8 @@ class DumpStore:
         is_tolerant: bool = False,
         limits: yaml.Limits = yaml.DEFAULT_LIMITS,
     ) -> DumpStore:
-        """Read a file or a folder. `kinds` say which kinds live in a namespace, `default` when the manifest names none.
-
-        Raises InputError `UnreadableDump` listing every bad file, or `NoSuchDump`.
-        """
-        if not path.exists():
-            raise InputError("NoSuchDump", f"{path}: no such file or folder")
-        reading = _Reading(kinds, limits)
-        if path.is_dir():
-            reading.read_folder(path)
-        else:
-            reading.read_file(path)
-        return reading.finish(str(path), is_tolerant=is_tolerant)
+        """Read a file or a folder; see `collect`."""
+        return cls.collect((path,), kinds=kinds, is_tolerant=is_tolerant, limits=limits)
 
     @classmethod
     def parse(
@@ -93,19 +83,41 @@ class DumpStore:
         is_tolerant: bool = False,
         limits: yaml.Limits = yaml.DEFAULT_LIMITS,
     ) -> DumpStore:
-        """Read documents from a text, such as what a pipe said. Raises InputError `UnreadableDump`."""
+        """Read documents from a text, such as what a pipe said; see `collect`."""
+        return cls.collect((Text(source, text),), kinds=kinds, is_tolerant=is_tolerant, limits=limits)
+
+    @classmethod
+    def collect(
+        cls,
+        sources: Iterable[Path | Text],
+        *,
+        kinds: Iterable[Kind] = (),
+        is_tolerant: bool = False,
+        limits: yaml.Limits = yaml.DEFAULT_LIMITS,
+    ) -> DumpStore:
+        """Read files, folders and texts into one dump, in order.
+
+        `kinds` say which kinds live in a namespace: `default` when a manifest names none. Raises InputError
+        `UnreadableDump` with the problems of all sources; a path that is not there is one, tolerant or not.
+        """
         reading = _Reading(kinds, limits)
-        reading.read_text(_Text(source, text))
-        return reading.finish(source, is_tolerant=is_tolerant)
+        names = []
+        for source in sources:
+            names.append(source.source if isinstance(source, Text) else str(source))
+            reading.read(source)
+        return reading.finish(", ".join(names), is_tolerant=is_tolerant)
+
+    def objects(self) -> tuple[Object, ...]:
+        """Every object of every kind, by type, namespace and name."""
+        return tuple(item for type_ in sorted(self._objects) for item in self._objects[type_].values())
 
     async def everything(self) -> Listing:
-        """Every object of every kind, by type, namespace and name."""
-        items = (item for type_ in sorted(self._objects) for item in self._objects[type_].values())
-        return Listing(tuple(items), self._resource_version)
+        """`objects`, as a store answers."""
+        return Listing(self.objects(), self._resource_version)
 
     async def load_into(self, store: Restorer) -> None:
         """Copy every object, as it was, into a store that can change: the beginning of a rehearsal."""
-        await store.restore((await self.everything()).items)
+        await store.restore(self.objects())
 
     # Reader
 
@@ -174,8 +186,19 @@ class _Reading:
         self._namespaced = {(kind.group, kind.kind): kind.namespaced for kind in kinds}
         self._limits = limits
         self._objects: dict[tuple[_Type, ObjectKey], tuple[Object, str]] = {}
+        self._missing: list[str] = []
         self._problems: list[Finding] = []
         self._findings: list[Finding] = []
+
+    def read(self, source: Path | Text) -> None:
+        if isinstance(source, Text):
+            self.read_text(source)
+        elif source.is_dir():
+            self.read_folder(source)
+        elif source.exists():
+            self.read_file(source)
+        else:
+            self._missing.append(f"{source}: no such file or folder")
 
     def read_folder(self, path: Path) -> None:
         """Every manifest below a folder, in a stable order. Links to folders are not followed."""
@@ -191,9 +214,9 @@ class _Reading:
         except OSError as error:
             self._fail_by_system(error)
             return
-        self.read_text(_Text(str(path), content))
+        self.read_text(Text(str(path), content))
 
-    def read_text(self, text: _Text) -> None:
+    def read_text(self, text: Text) -> None:
         try:
             objects = manifest.load_objects(text.content, text.source, self._limits)
         except InputError as error:
@@ -257,8 +280,10 @@ class _Reading:
         self._fail(str(error.filename), (f"{error.filename}: {error.strerror}",))
 
     def finish(self, name: str, *, is_tolerant: bool) -> DumpStore:
-        if self._problems and not is_tolerant:
-            messages = tuple(problem.message for problem in self._problems)
+        messages = tuple(self._missing)
+        if not is_tolerant:
+            messages += tuple(problem.message for problem in self._problems)
+        if messages:
             raise InputError(
                 "UnreadableDump",
                 messages[0]
