@@ -23,7 +23,7 @@ from pilotage.decision.facts import Absent, Known, NotSeen
 from pilotage.decision.findings import Finding, warning
 from pilotage.decision.rules import Applies, Needs, Passes, Verdict
 
-__all__ = ["GATE_PLATFORMS", "admit", "binary_text", "in_canary", "switched_off"]
+__all__ = ["GATE_PLATFORMS", "admit", "binary_text", "gate_platform", "in_canary", "switched_off"]
 
 GATE_PLATFORMS = {"aws": "rosa-hcp", "azure": "aro-hcp", "gcp": "gcp-hcp"}
 """The gate's platform that attests an operator image for clusters of this platform."""
@@ -61,6 +61,11 @@ def admit(facts: ImageFacts, version: OCPVersion, because: str) -> Verdict[str]:
         {"version": str(version), "binary": binary_text(facts)},
         tuple(warnings),
     )
+
+
+def gate_platform(platform: str) -> str:
+    """What the gate calls the platform of a cluster; one that it does not test keeps its name, in lower case."""
+    return GATE_PLATFORMS.get(platform.lower(), platform.lower() or "unknown")
 
 
 def in_canary(uid: str, percent: float) -> bool:
@@ -146,7 +151,7 @@ def _unknown_binary(facts: ImageFacts, cause: str) -> Verdict[str]:
 def _attestation(facts: ImageFacts, _version: OCPVersion) -> _Objection:
     if facts.attestation_mode == "off":
         return None
-    platform = GATE_PLATFORMS.get(facts.platform.lower(), facts.platform.lower() or "unknown")
+    platform = gate_platform(facts.platform)
     match facts.attestation:
         case None:
             return Needs("attestation", f"the attestation of {facts.operator_image} was not looked at yet")
@@ -167,7 +172,11 @@ def _attestation(facts: ImageFacts, _version: OCPVersion) -> _Objection:
 
 def _stale(facts: ImageFacts, attestation: Attestation) -> str:
     limit = facts.attestation_max_age_days
-    if not limit or facts.now is None or facts.now - attestation.at <= timedelta(days=limit):
+    if not limit or facts.now is None:
+        return ""
+    if attestation.at is None:
+        return f"when the attestation was given is not known, and it may be {limit} days old at most"
+    if facts.now - attestation.at <= timedelta(days=limit):
         return ""
     return f"the attestation of {attestation.at:%Y-%m-%d} is older than {limit} days"
 

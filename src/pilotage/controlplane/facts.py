@@ -18,9 +18,7 @@ from pilotage.decision.facts import Fact
 
 __all__ = [
     "CPO_BINARY",
-    "HOLD_UNTIL_ANNOTATION",
     "HYPERSHIFT_COMPONENT",
-    "SOURCE_ANNOTATION",
     "Attestation",
     "Binary",
     "ImageFacts",
@@ -30,8 +28,6 @@ __all__ = [
     "Switch",
 ]
 
-SOURCE_ANNOTATION = "controlplane.pilotage.dev/cpo-image-source"
-HOLD_UNTIL_ANNOTATION = "controlplane.pilotage.dev/cpo-image-hold-until"
 HYPERSHIFT_COMPONENT = "hypershift"
 CPO_BINARY = "/usr/bin/control-plane-operator"
 
@@ -64,15 +60,20 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
 
 
 class Attestation(msgspec.Struct, frozen=True):
-    """The gate's signed word on one operator image digest for one platform; `at` is when it was given."""
+    """The gate's signed word on one operator image digest for one platform; `at` is when it was given, None
+    when that is not known.
+    """
 
     platform: str
-    at: datetime
+    at: datetime | None = None
     guest_minors: tuple[str, ...] = ()
 
 
 class ImageFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """One hosted cluster and what is known about it. `subject` is `namespace/name`; `now` is None where time is unknown."""
+    """One hosted cluster and what is known about it.
+
+    `subject` is `namespace/name`; `now` is None where time is unknown; `overrides_problem` says why the table cannot be used.
+    """
 
     subject: str
     annotation: str | None = None
@@ -82,6 +83,7 @@ class ImageFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     overrides_enabled: bool = False
     overrides: OverrideTable = overrides.EMPTY
+    overrides_problem: str = ""
 
     operator_image: str = ""
     binary: Fact[Binary] | None = None

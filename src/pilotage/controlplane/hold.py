@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pilotage.controlplane.facts import HOLD_UNTIL_ANNOTATION, SOURCE_ANNOTATION, ImageFacts
+from pilotage.api.pilotage import HOLD_UNTIL_ANNOTATION, IMAGE_SOURCE_ANNOTATION
+from pilotage.controlplane.facts import ImageFacts
 from pilotage.decision.findings import Finding, error, warning
 from pilotage.decision.rules import Applies, Passes, Refuses, Verdict
 
@@ -30,7 +31,7 @@ def known_source(facts: ImageFacts) -> Verdict[str]:
             _invalid(
                 facts,
                 "InvalidImageSource",
-                SOURCE_ANNOTATION,
+                IMAGE_SOURCE_ANNOTATION,
                 f'"{facts.image_source}" is not one of {", ".join(_SOURCES)}',
             )
         )
@@ -57,10 +58,10 @@ def keep_recorded(facts: ImageFacts) -> Verdict[str]:
         return Refuses(
             error(
                 "HeldImageUnknown",
-                f"HostedCluster {facts.subject}: annotation {SOURCE_ANNOTATION} says hold, but no image is recorded"
+                f"HostedCluster {facts.subject}: annotation {IMAGE_SOURCE_ANNOTATION} says hold, but no image is recorded"
                 " that could be kept",
                 subject=facts.subject,
-                field=f"metadata.annotations[{SOURCE_ANNOTATION}]",
+                field=f"metadata.annotations[{IMAGE_SOURCE_ANNOTATION}]",
                 hint="remove the annotation until an image was recorded, or pin the image by annotation",
             )
         )

@@ -14,15 +14,16 @@ import msgspec
 
 from pilotage.api.errors import InputError
 from pilotage.api.hypershift import CPO_IMAGE_ANNOTATION, CPO_IMAGE_LABELS_ANNOTATION
+from pilotage.api.pilotage import HOLD_UNTIL_ANNOTATION, IMAGE_SOURCE_ANNOTATION
 from pilotage.controlplane import nodeproxy
-from pilotage.controlplane.facts import HOLD_UNTIL_ANNOTATION, SOURCE_ANNOTATION, ImageFacts
+from pilotage.controlplane.facts import ImageFacts
 
 __all__ = ["HostedCluster", "read", "subject_of"]
 
 _READ_ANNOTATIONS = (
     CPO_IMAGE_ANNOTATION,
     CPO_IMAGE_LABELS_ANNOTATION,
-    SOURCE_ANNOTATION,
+    IMAGE_SOURCE_ANNOTATION,
     HOLD_UNTIL_ANNOTATION,
 )
 
@@ -42,6 +43,7 @@ class HostedCluster(msgspec.Struct, frozen=True):
     pull_secret: str = ""
     image_in_ignition: bool = False
     managed_etcd: bool = True
+    is_deleted: bool = False
     spec_fault: str = ""
 
     @property
@@ -65,7 +67,7 @@ class HostedCluster(msgspec.Struct, frozen=True):
             annotation=annotation,
             platform=self.platform,
             release_image=self.release_image,
-            image_source=self.annotations.get(SOURCE_ANNOTATION),
+            image_source=self.annotations.get(IMAGE_SOURCE_ANNOTATION),
             hold_until=self.annotations.get(HOLD_UNTIL_ANNOTATION),
         )
 
@@ -85,7 +87,13 @@ def read(value: Mapping[str, Any]) -> HostedCluster:
     namespace, _, name = subject.partition("/")
     uid = metadata.get("uid")
     annotations = _annotations(metadata.get("annotations"), subject)
-    cluster = HostedCluster(namespace, name, uid if isinstance(uid, str) else "", annotations)
+    cluster = HostedCluster(
+        namespace,
+        name,
+        uid if isinstance(uid, str) else "",
+        annotations,
+        is_deleted=bool(metadata.get("deletionTimestamp")),
+    )
     try:
         return _with_spec(cluster, value.get("spec"))
     except InputError as fault:

@@ -148,6 +148,15 @@ def _override(facts: ImageFacts) -> Verdict[str]:
         return Passes("override switch off")
     if facts.image_source == hold.PAYLOAD:
         return Passes("held back: this cluster asks for the payload image")
+    if facts.overrides_problem:
+        return Refuses(
+            error(
+                "InvalidOverrideTable",
+                f"the override table cannot be used: {facts.overrides_problem}",
+                subject=facts.subject,
+                hint="correct the table, or switch overrides off; the running control plane operator stays",
+            )
+        )
     version = version_of(facts)
     if version is None:
         return _no_release(facts)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from pilotage.api.errors import PilotageError
+from pilotage.api.pilotage import ControlPlaneImageStatus
 from pilotage.controlplane import labels
 from pilotage.controlplane.facts import ImageFacts
 from pilotage.controlplane.hosted import HostedCluster
@@ -20,24 +21,7 @@ from pilotage.decision.facts import Fact, NotSeen
 from pilotage.decision.findings import Finding, error
 from pilotage.decision.rules import Decision
 
-__all__ = ["Observed", "Record", "decide", "labels_of_choice"]
-
-
-class Record(msgspec.Struct, frozen=True, rename="camel"):
-    """The status of ControlPlaneImage as the last decision left it. `resolved_at` is RFC 3339.
-
-    `reason` is that of the condition, so that a change from one error to another is seen.
-    """
-
-    image: str = ""
-    digest: str = ""
-    rule: str = ""
-    version: str = ""
-    operator_image: str = ""
-    operator_digest: str = ""
-    resolved_at: str = ""
-    reason: str = ""
-    hold_expiry_reported: str = ""
+__all__ = ["Observed", "decide", "labels_of_choice"]
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -48,7 +32,7 @@ class Observed(msgspec.Struct, frozen=True):
     operator_image: str = ""
     image_labels: Fact[Mapping[str, str]] = NotSeen()
     node_pools: tuple[str, ...] = ()
-    record: Record | None = None
+    record: ControlPlaneImageStatus | None = None
     settings_seen: bool = True
 
 

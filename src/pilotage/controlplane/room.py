@@ -1,14 +1,45 @@
-"""What this room tells `app`: its kinds, what can be explained and asked, and its controller."""
+"""What this room tells `app`: its kinds, what can be explained and asked, its table, and its controller."""
 
 from __future__ import annotations
 
-from pilotage.controlplane.questions import QUESTIONS
-from pilotage.room import Room
+from typing import Any
 
-__all__ = ["ROOM"]
+from pilotage.api.core import CONFIG_MAP, SECRET
+from pilotage.api.hypershift import HOSTED_CLUSTER, NODE_POOL
+from pilotage.api.pilotage import CONTROL_PLANE_IMAGE, CONTROL_PLANE_SETTINGS
+from pilotage.controlplane.board import BOARD
+from pilotage.controlplane.codes import CODES
+from pilotage.controlplane.controller import controllers
+from pilotage.controlplane.explain import explain_details, explain_json
+from pilotage.controlplane.image import QUESTION, RULES
+from pilotage.controlplane.observe import observe
+from pilotage.controlplane.observed import decide
+from pilotage.controlplane.plan import plan
+from pilotage.controlplane.questions import QUESTIONS
+from pilotage.room import Room, Topic
+
+__all__ = ["IMAGE_TOPIC", "ROOM"]
+
+IMAGE_TOPIC: Topic[Any, str] = Topic(
+    name=QUESTION,
+    summary="Which control plane operator image does this hosted cluster get, and why?",
+    kind=HOSTED_CLUSTER,
+    rules=RULES,
+    observe=observe,
+    decide=decide,
+    plan=plan,
+    value_name="image",
+    describe=explain_json,
+    details=explain_details,
+)
 
 ROOM = Room(
     name="controlplane",
     summary="Which control plane operator image does this hosted cluster get, and why?",
+    kinds=(HOSTED_CLUSTER, NODE_POOL, CONTROL_PLANE_IMAGE, CONTROL_PLANE_SETTINGS, CONFIG_MAP, SECRET),
+    topics=(IMAGE_TOPIC,),
     questions=QUESTIONS,
+    boards=(BOARD,),
+    codes=CODES,
+    controllers=controllers,
 )
