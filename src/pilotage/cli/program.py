@@ -15,6 +15,7 @@ import typer
 from pilotage.api.errors import PilotageError
 from pilotage.cli import about
 from pilotage.cli import decide as decide_verb
+from pilotage.cli import up as up_verb
 from pilotage.cli.output import say
 
 __all__ = ["build", "run"]
@@ -34,6 +35,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    program.command("up")(up_verb.up)
     program.command("decide")(decide_verb.decide)
     program.command("completion")(about.completion)
     program.command("version")(about.version)

@@ -1,0 +1,69 @@
+"""Observe, decide, and stop: what `pilotage explain` shows for one object or for all of a kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotage.api.errors import InputError, PilotageError
+from pilotage.api.meta import ObjectKey
+from pilotage.decision.findings import error
+from pilotage.decision.rules import Decision
+from pilotage.room import Services, Topic
+
+__all__ = ["Explained", "explain", "keys_of"]
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """The decision about one object, and the facts that it was made from."""
+
+    key: ObjectKey
+    facts: Any
+    decision: Decision[Any]
+
+
+async def explain(
+    topic: Topic[Any, Any], services: Services, keys: tuple[ObjectKey, ...]
+) -> tuple[Explained, ...]:
+    """One answer for each key, in order; what cannot be observed is an answer about that object alone."""
+    return tuple([await _explain(topic, services, key) for key in keys])
+
+
+async def keys_of(
+    topic: Topic[Any, Any], services: Services, names: tuple[str, ...], namespace: str
+) -> tuple[ObjectKey, ...]:
+    """The objects that are meant: `NAMESPACE/NAME`, or a `NAME` that stands in one namespace only; all without names.
+
+    Raises InputError `NotFound` naming every object that is not there, `Ambiguous` for a name of several namespaces.
+    """
+    present = [item.key for item in (await services.objects.list(topic.kind, namespace)).items]
+    if not names:
+        return tuple(present)
+    found, problems = [], []
+    for name in names:
+        wanted_namespace, _, wanted = name.rpartition("/")
+        fitting = [key for key in present if key.name == wanted and wanted_namespace in ("", key.namespace)]
+        if len(fitting) == 1:
+            found += fitting
+        elif fitting:
+            problems.append(
+                f"{topic.kind.kind} {name} stands in {', '.join(key.namespace for key in fitting)}: say NAMESPACE/{name}"
+            )
+        else:
+            problems.append(f"{topic.kind.kind} {name} is not there")
+    if problems:
+        listed = ", ".join(map(str, present)) or "none"
+        raise InputError(
+            "NotFound", "; ".join(problems), messages=tuple(problems), hint=f"there is: {listed}"
+        )
+    return tuple(found)
+
+
+async def _explain(topic: Topic[Any, Any], services: Services, key: ObjectKey) -> Explained:
+    try:
+        facts = await topic.observe(services, key)
+    except PilotageError as problem:
+        finding = error(problem.code, problem.message, subject=str(key), hint=problem.hint)
+        return Explained(key, None, Decision(topic.name, str(key), None, None, (), (), finding))
+    return Explained(key, facts, topic.decide(facts))

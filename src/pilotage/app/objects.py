@@ -1,0 +1,69 @@
+"""Where do objects come from? Files and folders, a must-gather, stdin, or the store of an instance.
+
+Commands that only read get a `Reader` and cannot tell which it is. Several files become one dump; a later file wins over
+an earlier one, and what was left out or stood there twice is reported as findings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pilotage.api import kinds
+from pilotage.app import instance
+from pilotage.decision.findings import Finding
+from pilotage.runtime.clock import SystemClock
+from pilotage.store.base import Reader
+from pilotage.store.dump import DumpStore
+
+__all__ = ["ObjectSource", "Opened", "open_reader", "read_dump"]
+
+
+class ObjectSource(msgspec.Struct, frozen=True):
+    """What the user named: `files` (`-` is stdin), or else an instance (`data_dir` None: the one that runs)."""
+
+    files: tuple[str, ...] = ()
+    data_dir: Path | None = None
+    is_tolerant: bool = False
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A reader, what it is called, and the directory of its instance when there is one."""
+
+    reader: Reader
+    name: str
+    data_dir: Path | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@contextlib.asynccontextmanager
+async def open_reader(source: ObjectSource) -> AsyncIterator[Opened]:
+    """Raises InputError for files that are no manifests (all of them at once), and `NoInstance`."""
+    if source.files:
+        dump = read_dump(source.files, is_tolerant=source.is_tolerant)
+        yield Opened(dump, dump.name, findings=dump.findings)
+        return
+    from pilotage.store.embedded.store import EmbeddedStore  # noqa: PLC0415 -- SQLite only when there is an instance
+
+    data_dir = instance.find(source.data_dir, os.environ)
+    async with await EmbeddedStore.open(instance.store_path(data_dir), SystemClock()) as store:
+        yield Opened(store, str(data_dir), data_dir)
+
+
+def read_dump(files: Sequence[str], *, is_tolerant: bool = False) -> DumpStore:
+    """All files as one dump."""
+    if len(files) == 1:
+        return _read(files[0], is_tolerant=is_tolerant)
+    dumps = [_read(file, is_tolerant=is_tolerant) for file in files]
+    return DumpStore.merge(dumps)
+
+
+def _read(file: str, *, is_tolerant: bool) -> DumpStore:
+    if file == "-":
+        return DumpStore.parse(sys.stdin.buffer.read(), kinds=kinds.KNOWN, is_tolerant=is_tolerant)
+    return DumpStore.read(Path(file), kinds=kinds.KNOWN, is_tolerant=is_tolerant)
