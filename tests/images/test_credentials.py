@@ -123,3 +123,15 @@ def test_locations(location: str, reference: str, fits: bool) -> None:
     """Odd locations match what they say, or nothing; they never fail the document."""
     credentials = Credentials.of({"auths": {location: _entry("u")}})
     assert fits is bool(credentials.matching(parse(reference)))
+
+
+def test_many_stars_stay_cheap() -> None:
+    """A key full of stars is judged at once, whatever the host looks like."""
+    credentials = Credentials.of({"auths": {"a*" * 40 + "b": _entry("u"), "*a" * 5 + "*": _entry("v")}})
+    found = credentials.matching(parse(f"{'a' * 200}:5000/x"))
+    assert () == found
+    assert not Credentials.of({"auths": {"a*" * 40 + "b.io": _entry("u")}}).matching(
+        parse(f"{'a' * 200}.io/x")
+    )
+    assert Credentials.of({"auths": {"*a*b*": _entry("u")}}).matching(parse("localhost/x")) == ()
+    assert Credentials.of({"auths": {"*a*b*.io": _entry("u")}}).matching(parse("xxaxbxx.io/x"))

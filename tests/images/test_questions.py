@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +62,56 @@ def test_equal_input_gives_equal_output(name: str) -> None:
 
 def _normal(text: str) -> str:
     return " ".join(text.lower().split())
+
+
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    5,
+    4.5,
+    "",
+    "x",
+    "=,",
+    "\x00",
+    [],
+    {},
+    [None],
+    {"": None},
+    {"name": 5},
+    [[]],
+)
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_odd_values_never_crash(name: str) -> None:
+    """Whatever value stands at whatever place, in the input or inside its document, the answer is no bug of ours."""
+    question = BY_NAME[name]
+    for case in yaml.safe_load((CASES / f"{name.removeprefix('payload.')}.yaml").read_text(encoding="utf-8")):
+        for odd in (*_varied(case["input"]), *_varied_text(case["input"])):
+            got = json.loads(answer(question, json.dumps(odd).encode()))
+            assert got.get("error", {}).get("code") != "Internal", (odd, got)
+
+
+def _varied(value: Any) -> Iterator[Any]:
+    """The value with each odd value at each place of it, one at a time."""
+    yield from ODD
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from ({**value, key: varied} for varied in _varied(item))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from ([*value[:index], varied, *value[index + 1 :]] for varied in _varied(item))
+
+
+def _varied_text(asked: dict[str, Any]) -> Iterator[Any]:
+    """The same inside a document that is given as text."""
+    try:
+        document = json.loads(asked.get("text") or "")
+    except ValueError:
+        return
+    for varied in _varied(document):
+        yield {"text": json.dumps(varied)}
+        if isinstance(varied, dict) and isinstance(varied.get("data"), dict):
+            for key in ("stream", "streams"):
+                for inner in _varied({"stream": "s", "architectures": {"x86_64": {"images": {"aws": {}}}}}):
+                    yield {"text": json.dumps({"data": {key: json.dumps(inner)}})}

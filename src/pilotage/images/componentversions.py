@@ -44,7 +44,7 @@ _SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
-_NAME = re.compile(r"[a-z0-9]+[-a-z0-9]*[a-z0-9]+")
+_NAME = re.compile(r"[a-z0-9][-a-z0-9]*[a-z0-9]")
 _DISPLAY_NAME = re.compile(r"[a-zA-Z0-9\-:.\t\n\f\r ()]+")
 
 

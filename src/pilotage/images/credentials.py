@@ -254,9 +254,18 @@ def _glob(pattern: str) -> re.Pattern[str] | None:
     literals = "".join(parts[::2])
     if "[" in literals or "]" in literals or "--" in pattern:
         return None
-    source = "".join(
-        ".*" if part == "*" else _CLASS_MEMBER.sub(r"\\\g<0>", part) if index % 2 else re.escape(part)
-        for index, part in enumerate(parts)
+    chunks = [""]
+    for index, part in enumerate(parts):
+        if part == "*":
+            chunks.append("")
+        else:
+            chunks[-1] += _CLASS_MEMBER.sub(r"\\\g<0>", part) if index % 2 else re.escape(part)
+    first, *middle = chunks
+    # Each star takes as little as it can and is not asked again: many stars stay cheap on any label.
+    source = (
+        first
+        + "".join(f"(?>.*?{chunk})" for chunk in middle[:-1])
+        + "".join(f".*{chunk}" for chunk in middle[-1:])
     )
     try:
         return re.compile(source, re.DOTALL)

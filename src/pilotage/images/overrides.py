@@ -34,10 +34,11 @@ class Overridden(msgspec.Struct, frozen=True, gc=False):
 class Overrides:
     """Prefix rewrites, applied without a probe and without a fallback."""
 
-    __slots__ = ("_targets",)
+    __slots__ = ("_lengths", "_targets")
 
     def __init__(self, targets: Mapping[str, str] | None = None) -> None:
         self._targets = {source: target for source, target in (targets or {}).items() if source}
+        self._lengths = sorted({len(source) for source in self._targets}, reverse=True)
 
     @classmethod
     def parse(cls, text: str) -> Overrides:
@@ -59,10 +60,10 @@ class Overrides:
 
     def apply(self, image: str) -> Overridden:
         """Rewrite `image` by the longest source that matches; the remainder is kept as it is."""
-        for end in _borders(image):
-            source = image[:end]
-            if source in self._targets:
-                return Overridden(self._targets[source] + image[end:], image, source)
+        for length in self._lengths:
+            source = image[:length]
+            if source in self._targets and _is_border(image, length):
+                return Overridden(self._targets[source] + image[length:], image, source)
         return Overridden(image, image)
 
 
@@ -121,14 +122,10 @@ def pairs(text: str) -> Iterator[tuple[str, str]]:
             yield source, target
 
 
-def _borders(image: str) -> Iterator[int]:
-    """The ends of every prefix that a source may be equal to, longest first."""
-    yield len(image)
-    first_slash = image.find("/")
-    for index in range(len(image) - 1, 0, -1):
-        char = image[index]
-        if char in "/@" or (char == ":" and -1 < first_slash < index):
-            yield index
+def _is_border(image: str, end: int) -> bool:
+    """Does a source of this length end where the image ends, or in front of a path, a digest or a tag?"""
+    following = image[end : end + 1]
+    return following in ("", "/", "@") or (following == ":" and "/" in image[:end])
 
 
 def _entry_fault(name: str, equals: str, image: str) -> str:
