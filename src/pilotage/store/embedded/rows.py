@@ -115,20 +115,24 @@ def read_list(
     connection: sqlite3.Connection, type_: str, namespace: str, labels: Mapping[str, str]
 ) -> list[bytes]:
     """The bodies of a type, by namespace and name."""
-    where, values = ["type = ?"], [type_]
+    # Sorted by the table that drives the search, whose rows come in that order: bodies are never sorted.
+    driver = "l0" if labels else "obj"
+    tables, where, values = "obj", ["obj.type = ?"], [type_]
     if namespace:
-        where.append("ns = ?")
+        where.append("obj.ns = ?")
         values.append(namespace)
-    # The first label drives the search through its index; the others only check.
-    for position, (name, value) in enumerate(labels.items()):
-        if position == 0:
-            where.append("(ns, name) IN (SELECT ns, name FROM label WHERE type = ? AND k = ? AND v = ?)")
-        else:
-            where.append(
-                "EXISTS (SELECT 1 FROM label WHERE type = ? AND k = ? AND v = ? AND ns = obj.ns AND name = obj.name)"
-            )
+    for number, (name, value) in enumerate(labels.items()):
+        # CROSS keeps the written order: the first label finds the objects, the others only check.
+        label = f"l{number}"
+        tables = f"{tables} CROSS JOIN label AS {label}" if number else f"label AS {label} CROSS JOIN obj"
+        where.append(
+            f"{label}.type = obj.type AND {label}.ns = obj.ns AND {label}.name = obj.name"
+            f" AND {label}.type = ? AND {label}.k = ? AND {label}.v = ?"
+        )
         values.extend((type_, name, value))
-    statement = f"SELECT body FROM obj WHERE {' AND '.join(where)} ORDER BY ns, name"  # noqa: S608 fixed fragments
+    statement = (
+        f"SELECT obj.body FROM {tables} WHERE {' AND '.join(where)} ORDER BY {driver}.ns, {driver}.name"  # noqa: S608 fixed fragments
+    )
     return [body for (body,) in connection.execute(statement, values)]
 
 

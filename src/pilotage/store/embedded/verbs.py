@@ -16,11 +16,19 @@ import msgspec
 import orjson
 
 from pilotage.api.meta import Header, Kind, Meta, Object, ObjectKey
-from pilotage.store.base import AlreadyExistsError, ConflictError, NotFoundError
+from pilotage.store.base import AlreadyExistsError, NotFoundError
 from pilotage.store.embedded import apply as serverside
 from pilotage.store.embedded import rows
 from pilotage.store.embedded.database import Transaction
-from pilotage.store.embedded.fieldsets import is_field_set
+from pilotage.store.embedded.intake import (
+    API_OWNED,
+    adopt_key,
+    are_sound,
+    check_preconditions,
+    configuration,
+    identity,
+    read_manifest,
+)
 from pilotage.store.embedded.kinds import KindTraits, TraitsOf, storage_type
 from pilotage.store.embedded.merging import UnmergeableError
 from pilotage.store.embedded.metadata import CHECKED, check_metadata, invalid, required_key
@@ -32,18 +40,6 @@ _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _NAME_SUFFIX = 5
 _NAME_ATTEMPTS = 8
 _GENERATED_BASE = 63 - _NAME_SUFFIX
-
-_API_OWNED = (
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "generation",
-    "managedFields",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-)
-"""Metadata that a client may send and only the API sets."""
 
 
 class Verbs:
@@ -59,7 +55,7 @@ class Verbs:
     # create
 
     def create(self, tx: Transaction, kind: Kind, sent: bytes, manager: str) -> Object:
-        value = _read_manifest(kind, sent)
+        value = read_manifest(kind, sent)
         traits = self._traits_of(kind)
         metadata = value["metadata"]
         if metadata.get("resourceVersion"):
@@ -96,7 +92,7 @@ class Verbs:
     def _begin(self, traits: KindTraits, value: Mapping[str, Any], now: str) -> dict[str, Any]:
         """A new object: what the client sent, without what is not the client's to say."""
         new = {name: child for name, child in value.items() if name != "status" or not traits.has_status}
-        metadata = {name: child for name, child in value["metadata"].items() if name not in _API_OWNED}
+        metadata = {name: child for name, child in value["metadata"].items() if name not in API_OWNED}
         metadata["uid"] = str(uuid.UUID(int=self._entropy.getrandbits(128), version=4))
         metadata["creationTimestamp"] = now
         if traits.has_generation:
@@ -117,18 +113,18 @@ class Verbs:
         force: bool,
         dry_run: bool,
     ) -> Object:
-        config = _read_manifest(kind, sent)
-        _adopt_key(kind, key, config["metadata"])
+        config = read_manifest(kind, sent)
+        adopt_key(kind, key, config["metadata"])
         required_key(kind, key.namespace, key.name)
         traits = self._traits_of(kind)
         body = rows.read(tx.connection, _type(kind), key)
         live = None if body is None else orjson.loads(body)
-        _check_preconditions(kind, key, config["metadata"], live)
+        check_preconditions(kind, key, config["metadata"], live)
         if config["metadata"].get("managedFields"):
             raise invalid(kind, key.name, ["metadata.managedFields: Invalid value: must be nil for an apply"])
-        config = _configuration(config, traits)
+        config = configuration(config, traits)
         now, _ = self.now()
-        start = live if live is not None else self._begin(traits, _identity(config), now)
+        start = live if live is not None else self._begin(traits, identity(config), now)
         outcome = self._merge(
             kind, key, traits, start, config, serverside.Writer(manager, kind.api_version, now), force=force
         )
@@ -170,16 +166,16 @@ class Verbs:
     # replace
 
     def replace(self, tx: Transaction, kind: Kind, key: ObjectKey, sent: bytes, manager: str) -> Object:
-        wanted = _read_manifest(kind, sent)
-        _adopt_key(kind, key, wanted["metadata"])
+        wanted = read_manifest(kind, sent)
+        adopt_key(kind, key, wanted["metadata"])
         body = rows.read(tx.connection, _type(kind), key)
         if body is None:
             raise NotFoundError(kind, key)
         live = orjson.loads(body)
-        _check_preconditions(kind, key, wanted["metadata"], live)
+        check_preconditions(kind, key, wanted["metadata"], live)
         traits = self._traits_of(kind)
-        metadata = {name: child for name, child in wanted["metadata"].items() if name not in _API_OWNED}
-        metadata |= {name: live["metadata"][name] for name in _API_OWNED if name in live["metadata"]}
+        metadata = {name: child for name, child in wanted["metadata"].items() if name not in API_OWNED}
+        metadata |= {name: live["metadata"][name] for name in API_OWNED if name in live["metadata"]}
         new = {**wanted, "metadata": metadata}
         if traits.has_status:
             new.pop("status", None)
@@ -251,7 +247,7 @@ class Verbs:
         if self._traits_of(kind).has_generation:
             metadata.setdefault("generation", 1)
         metadata.pop("selfLink", None)
-        if not _are_sound(metadata.get("managedFields")):
+        if not are_sound(metadata.get("managedFields")):
             del metadata["managedFields"]
         type_ = _type(kind)
         before = rows.read(
@@ -362,89 +358,6 @@ def _kind_of(value: Mapping[str, Any]) -> Kind:
     """The kind that an object says it has; its plural and scope are not known, and not needed to store it."""
     group, _, version = value.get("apiVersion", "").rpartition("/")
     return Kind(group, version, value.get("kind", ""), "")
-
-
-def _are_sound(entries: Any) -> bool:
-    """Can these managed fields be worked with? Others are forgotten, as the API server does."""
-    return entries is None or (
-        isinstance(entries, list)
-        and all(isinstance(entry, dict) and is_field_set(entry.get("fieldsV1")) for entry in entries)
-    )
-
-
-def _read_manifest(kind: Kind, sent: bytes) -> dict[str, Any]:
-    # The header first: a label that is no string, or metadata that is no map, fails here, by its path.
-    Object.parse(sent)
-    value: dict[str, Any] = orjson.loads(sent)
-    metadata = value.setdefault("metadata", {})
-    problems = []
-    if value.setdefault("apiVersion", kind.api_version) != kind.api_version:
-        problems.append(
-            f'apiVersion: Invalid value: "{value["apiVersion"]}": the API version in the data does not match the'
-            f" expected API version ({kind.api_version})"
-        )
-    if value.setdefault("kind", kind.kind) != kind.kind:
-        problems.append(
-            f'kind: Invalid value: "{value["kind"]}": the kind in the data does not match the expected kind'
-            f" ({kind.kind})"
-        )
-    if problems:
-        raise invalid(kind, metadata.get("name", ""), problems)
-    return value
-
-
-def _adopt_key(kind: Kind, key: ObjectKey, metadata: dict[str, Any]) -> None:
-    """Name and namespace come from the key; a manifest that says something else is refused."""
-    problems = []
-    if metadata.setdefault("name", key.name) != key.name:
-        problems.append(
-            f'metadata.name: Invalid value: "{metadata["name"]}": the name of the object does not match the name'
-            f" asked for ({key.name})"
-        )
-    if metadata.get("namespace", key.namespace) != key.namespace:
-        problems.append(
-            f'metadata.namespace: Invalid value: "{metadata["namespace"]}": the namespace of the provided object'
-            f" does not match the namespace sent on the request ({key.namespace})"
-        )
-    elif key.namespace:
-        metadata["namespace"] = key.namespace
-    if problems:
-        raise invalid(kind, key.name, problems)
-
-
-def _check_preconditions(
-    kind: Kind, key: ObjectKey, metadata: Mapping[str, Any], live: Mapping[str, Any] | None
-) -> None:
-    """A version or a uid in what was sent says: only if it is still this one."""
-    present = live["metadata"] if live is not None else {}
-    uid, version = metadata.get("uid"), metadata.get("resourceVersion")
-    if uid and uid != present.get("uid"):
-        raise ConflictError(
-            f'Operation cannot be fulfilled on {kind.resource} "{key.name}": Precondition failed: UID in'
-            f" precondition: {uid}, UID in object meta: {present.get('uid', '')}"
-        )
-    if version and version != present.get("resourceVersion"):
-        raise ConflictError(
-            f'Operation cannot be fulfilled on {kind.resource} "{key.name}": the object has been modified; please'
-            " apply your changes to the latest version and try again"
-        )
-
-
-def _configuration(config: Mapping[str, Any], traits: KindTraits) -> dict[str, Any]:
-    """What an apply states: everything sent but status, when that has its own door, and what the API owns."""
-    stated = {name: child for name, child in config.items() if name != "status" or not traits.has_status}
-    stated["metadata"] = {name: child for name, child in config["metadata"].items() if name not in _API_OWNED}
-    return stated
-
-
-def _identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The least that makes an object; the apply that creates it adds the rest."""
-    metadata = config["metadata"]
-    return {
-        "apiVersion": config["apiVersion"],
-        "kind": config["kind"],
-        "metadata": {name: metadata[name] for name in ("name", "namespace") if name in metadata},
-    }
 
 
 def _wanted(value: Mapping[str, Any], traits: KindTraits) -> bytes:
