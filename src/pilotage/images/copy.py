@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 import msgspec
@@ -26,7 +26,7 @@ from pilotage.images.reference import Reference
 from pilotage.images.referrers import entry_for, fallback_tag
 from pilotage.images.source import Descriptor, ImageSource, ImageTarget, Manifest, Platform
 
-__all__ = ["CopyResult", "Moved", "copy_image"]
+__all__ = ["CopyResult", "Moved", "copy_blobs", "copy_image"]
 
 Way = Literal["copied", "mounted", "existed"]
 Kind = Literal["blob", "manifest"]
@@ -108,6 +108,19 @@ async def copy_image(
     )
 
 
+async def copy_blobs(
+    source: ImageSource,
+    reference: Reference,
+    target: ImageTarget,
+    destination: Reference,
+    blobs: Iterable[Descriptor],
+) -> tuple[Moved, ...]:
+    """Bring single blobs to the target, for an image that will be built on them. Raises ImageError."""
+    copying = _Copying(source, reference, target, destination, lambda _moved: None, _AT_ONCE)
+    await gather(copying.blob(each) for each in blobs)
+    return tuple(copying.moved)
+
+
 class _Copying:
     """One copy under way: nothing is moved twice, however many manifests name it."""
 
@@ -152,7 +165,7 @@ class _Copying:
             image = manifest_of(manifest, self._reference)
             blobs = {each.digest: each for each in (*image.layers, image.config)}
             largest_first = sorted(blobs.values(), key=lambda each: -each.size)
-            await gather(self._blob(each) for each in largest_first)
+            await gather(self.blob(each) for each in largest_first)
 
     async def store(self, manifest: Manifest, tag: str = "") -> None:
         """The manifest itself. One that refers to another is stored again: the list of referrers may lack it."""
@@ -175,7 +188,7 @@ class _Copying:
     async def _child(self, descriptor: Descriptor) -> None:
         await self.tree(await self._source.manifest(self._reference, descriptor.digest))
 
-    async def _blob(self, descriptor: Descriptor) -> None:
+    async def blob(self, descriptor: Descriptor) -> None:
         key = ("blob", descriptor.digest)
         if key not in self._settled:
             await self._work.run(key, lambda: self._move(descriptor))

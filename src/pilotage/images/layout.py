@@ -111,6 +111,11 @@ class OciLayout:
             return references.parse(written)
         return self.own.tagged(written) if written else self.own.at(entries[0]["digest"])
 
+    @property
+    def has_names(self) -> bool:
+        """Does it list any image?"""
+        return bool(self._read_names().entries)
+
     async def resolve(self, reference: Reference) -> Descriptor:
         if reference.digest:
             return (await self.manifest(reference, reference.digest)).descriptor()
