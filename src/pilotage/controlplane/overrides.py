@@ -21,7 +21,6 @@ from typing import Any
 
 import msgspec
 
-from pilotage.api import yaml
 from pilotage.api.errors import InputError
 from pilotage.decision.findings import Finding, error, warning
 from pilotage.images import reference
@@ -100,6 +99,8 @@ def load_text(text: str, *, strict: bool = False, source: str = "") -> Loaded:
 
     Raises InputError `MalformedManifest` when the text is no YAML, else as `load` does.
     """
+    from pilotage.api import yaml  # noqa: PLC0415 -- start-up time: questions are asked with tables in JSON
+
     reading = yaml.read(text, yaml.Origin(source))
     return _read(reading.value, {item.path: item.text for item in reading.respelled}, strict, source)
 

@@ -6,26 +6,39 @@ from typing import Any
 
 from pilotage.api.core import CONFIG_MAP, SECRET
 from pilotage.api.hypershift import HOSTED_CLUSTER, NODE_POOL
+from pilotage.api.meta import ObjectKey
 from pilotage.api.pilotage import CONTROL_PLANE_IMAGE, CONTROL_PLANE_SETTINGS
 from pilotage.controlplane.board import BOARD
 from pilotage.controlplane.codes import CODES
-from pilotage.controlplane.controller import controllers
 from pilotage.controlplane.explain import explain_details, explain_json
 from pilotage.controlplane.image import QUESTION, RULES
-from pilotage.controlplane.observe import observe
-from pilotage.controlplane.observed import decide
+from pilotage.controlplane.observed import Observed, decide
 from pilotage.controlplane.plan import plan
 from pilotage.controlplane.questions import QUESTIONS
-from pilotage.room import Room, Topic
+from pilotage.room import Room, Services, Topic
+from pilotage.runtime.controller import Controller
 
 __all__ = ["IMAGE_TOPIC", "ROOM"]
+
+
+async def _observe(services: Services, key: ObjectKey) -> Observed:
+    from pilotage.controlplane.observe import observe  # noqa: PLC0415 -- start-up time: `decide` reads no image
+
+    return await observe(services, key)
+
+
+def _controllers(services: Services) -> tuple[Controller, ...]:
+    from pilotage.controlplane.controller import controllers  # noqa: PLC0415 -- as above
+
+    return controllers(services)
+
 
 IMAGE_TOPIC: Topic[Any, str] = Topic(
     name=QUESTION,
     summary="Which control plane operator image does this hosted cluster get, and why?",
     kind=HOSTED_CLUSTER,
     rules=RULES,
-    observe=observe,
+    observe=_observe,
     decide=decide,
     plan=plan,
     value_name="image",
@@ -41,5 +54,5 @@ ROOM = Room(
     questions=QUESTIONS,
     boards=(BOARD,),
     codes=CODES,
-    controllers=controllers,
+    controllers=_controllers,
 )
