@@ -3,211 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
 
-from pilotage.api.core import CONFIG_MAP, EVENT
 from pilotage.api.errors import InputError
 from pilotage.api.hypershift import HOSTED_CLUSTER, NODE_POOL
-from pilotage.api.meta import Kind, Object, ObjectKey
+from pilotage.api.meta import Object, ObjectKey
 from pilotage.api.pilotage import (
     CONTROL_PLANE_IMAGE,
     CONTROL_PLANE_SETTINGS,
-    HOLD_UNTIL_ANNOTATION,
-    IMAGE_SOURCE_ANNOTATION,
-    ControlPlaneImage,
-    ControlPlaneImageStatus,
 )
 from pilotage.controlplane.labels import CAPABILITIES
 from pilotage.controlplane.room import IMAGE_TOPIC, ROOM
-from pilotage.images import reference
-from pilotage.images.build import Entry, pack, push_image, push_index
-from pilotage.images.errors import ImageError
-from pilotage.images.layout import OciLayout
-from pilotage.images.reference import Reference
-from pilotage.images.source import Descriptor, Manifest, Platform
-from pilotage.room import Services
-from pilotage.runtime.clock import ManualClock, rfc3339
-from pilotage.runtime.runner import Runner
-from pilotage.store.embedded import EmbeddedStore
+from pilotage.runtime.clock import rfc3339
 
-IMAGE = "hypershift.openshift.io/control-plane-operator-image"
-IMAGE_LABELS = "hypershift.openshift.io/control-plane-operator-image-labels"
 HO = "quay.example.com/hypershift/operator"
-CPO = "quay.example.com/hypershift/cpo"
-RELEASE = "quay.example.com/openshift/release"
 LABELS = {capability.label: "true" for capability in CAPABILITIES}
 DEMO = ObjectKey("clusters", "demo")
-
-
-class CountedSource:
-    """The layout, with every request counted by what it names; `is_down` makes it answer as a dead registry does."""
-
-    def __init__(self, layout: OciLayout) -> None:
-        self.layout = layout
-        self.requests: list[str] = []
-        self.is_down = False
-
-    def _count(self, what: str) -> None:
-        self.requests.append(what)
-        if self.is_down:
-            raise ImageError("RegistryUnreachable", f"{what}: connection refused")
-
-    async def resolve(self, reference: Reference) -> Descriptor:
-        self._count(f"resolve {reference}")
-        return await self.layout.resolve(reference)
-
-    async def manifest(self, reference: Reference, digest: str) -> Manifest:
-        self._count(f"manifest {digest}")
-        return await self.layout.manifest(reference, digest)
-
-    async def blob(self, reference: Reference, descriptor: Descriptor) -> AsyncIterator[bytes]:
-        self._count(f"blob {descriptor.digest}")
-        async for chunk in self.layout.blob(reference, descriptor):
-            yield chunk
-
-    async def referrers(self, reference: Reference, digest: str) -> Sequence[Descriptor]:
-        return await self.layout.referrers(reference, digest)
-
-    async def tags(self, reference: Reference) -> Sequence[str]:
-        return await self.layout.tags(reference)
-
-    async def close(self) -> None:
-        await self.layout.close()
-
-
-class Fleet:
-    """One management cluster: a store, images, a clock, and the controller that runs over them."""
-
-    def __init__(self, store: EmbeddedStore, source: CountedSource, clock: ManualClock) -> None:
-        self.store = store
-        self.source = source
-        self.clock = clock
-        self.services = Services(store, source, clock)
-
-    # -- images
-
-    async def operator(
-        self, tag: str, *, binary_in: Sequence[str] = ("amd64", "arm64"), labels: Any = None
-    ) -> str:
-        """An operator image for two architectures; its pull spec by digest."""
-        name = reference.parse(f"{HO}:{tag}")
-        children = []
-        for architecture in ("amd64", "arm64"):
-            has = architecture in binary_in
-            content = [Entry("usr/bin/control-plane-operator", b"#!bin", 0o755)] if has else []
-            platform = Platform(architecture, "linux")
-            layer = pack([Entry(f"etc/{tag}", architecture.encode()), *content])
-            found = LABELS if labels is None else labels
-            child = await push_image(self.source.layout, name, [layer], platform=platform, labels=found)
-            children.append((child, platform))
-        index = await push_index(self.source.layout, name, children, tag=tag)
-        return f"{HO}@{index.digest}"
-
-    async def component(self, tag: str) -> str:
-        name = reference.parse(f"{CPO}:{tag}")
-        layer = pack([Entry(f"etc/{tag}", b"x")])
-        return f"{CPO}@{(await push_image(self.source.layout, name, [layer], labels=LABELS, tag=tag)).digest}"
-
-    async def release(self, version: str, hypershift: str | None) -> str:
-        name = reference.parse(f"{RELEASE}:{version}")
-        tags = (
-            [{"name": "hypershift", "from": {"kind": "DockerImage", "name": hypershift}}]
-            if hypershift
-            else []
-        )
-        stream = {
-            "kind": "ImageStream",
-            "apiVersion": "image.openshift.io/v1",
-            "metadata": {"name": version},
-            "spec": {"tags": tags},
-        }
-        layer = pack([Entry("release-manifests/image-references", orjson.dumps(stream))])
-        return f"{RELEASE}@{(await push_image(self.source.layout, name, [layer], tag=version)).digest}"
-
-    # -- objects
-
-    async def settings(self, **spec: Any) -> None:
-        manifest = _manifest(
-            CONTROL_PLANE_SETTINGS, ObjectKey("", "default"), spec={"attestationMode": "off"} | spec
-        )
-        await self.store.apply(
-            CONTROL_PLANE_SETTINGS, ObjectKey("", "default"), manifest, manager="test", force=True
-        )
-
-    async def cluster(
-        self, release: str, name: str = "demo", platform: str = "AWS", **annotations: str
-    ) -> None:
-        keys = {
-            "image": IMAGE,
-            "labels": IMAGE_LABELS,
-            "source": IMAGE_SOURCE_ANNOTATION,
-            "until": HOLD_UNTIL_ANNOTATION,
-        }
-        manifest = _manifest(
-            HOSTED_CLUSTER,
-            ObjectKey("clusters", name),
-            spec={"platform": {"type": platform}, "release": {"image": release}},
-        )
-        manifest["metadata"]["annotations"] = {keys[key]: text for key, text in annotations.items()}
-        await self.store.apply(
-            HOSTED_CLUSTER, ObjectKey("clusters", name), manifest, manager="test", force=True
-        )
-
-    async def overrides(self, text: str) -> None:
-        key = ObjectKey("hypershift", "cpo-overrides")
-        manifest = {**_manifest(CONFIG_MAP, key), "data": {"overrides.yaml": text}}
-        await self.store.apply(CONFIG_MAP, key, manifest, manager="test", force=True)
-
-    # -- what came of it
-
-    def runner(self) -> Runner:
-        return Runner(self.store, ROOM.controllers(self.services), self.clock)
-
-    async def play(self) -> None:
-        """Start the controllers, let them come to rest, stop them."""
-        async with self.runner() as runner:
-            await runner.settled()
-            assert runner.problems() == ()
-
-    async def status(self, name: str = "demo") -> ControlPlaneImageStatus:
-        return (
-            (await self.store.get(CONTROL_PLANE_IMAGE, ObjectKey("clusters", name)))
-            .view(ControlPlaneImage)
-            .status
-        )
-
-    async def condition(self, name: str = "demo") -> tuple[str, str]:
-        """Status and reason of CPOImageResolved on the HostedCluster."""
-        value = (await self.store.get(HOSTED_CLUSTER, ObjectKey("clusters", name))).value()
-        found = next(each for each in value["status"]["conditions"] if each["type"] == "CPOImageResolved")
-        return found["status"], found["reason"]
-
-    async def events(self) -> list[tuple[str, str]]:
-        found = [event.value() for event in (await self.store.list(EVENT)).items]
-        return sorted((event["reason"], event["message"]) for event in found)
-
-    async def everything(self) -> dict[str, str]:
-        return {
-            str((each.kind, each.key)): each.meta.resource_version
-            for each in (await self.store.everything()).items
-        }
-
-
-def _manifest(kind: Kind, key: ObjectKey, **fields: Any) -> dict[str, Any]:
-    metadata = {"name": key.name} | ({"namespace": key.namespace} if key.namespace else {})
-    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **fields}
-
-
-@pytest.fixture
-async def fleet(tmp_path: Any) -> AsyncIterator[Fleet]:
-    clock = ManualClock()
-    async with await EmbeddedStore.open(None, clock) as store:
-        yield Fleet(store, CountedSource(OciLayout(tmp_path / "images", create=True)), clock)
+Fleet = Any  # the fixture of conftest: a store, images, a clock, and the controller over them
 
 
 async def test_a_4_20_cluster_gets_the_operator_image(fleet: Fleet) -> None:
@@ -306,7 +122,8 @@ async def test_a_hiccup_of_the_registry_moves_no_cluster(fleet: Fleet) -> None:
     await fleet.settings(operatorImage=operator, operatorImageForCPO="on")
     await fleet.cluster(release, labels="a=b")
     await fleet.play()
-    restarted = Fleet(fleet.store, BinaryUnreadable(fleet.source.layout, operator), fleet.clock)
+    restarted = fleet.restarted()
+    restarted.source.unreadable = {operator.partition("@")[2]}
     await restarted.play()
     status = await restarted.status()
     assert (status.image, status.rule) == (operator, "operator-image")
@@ -314,34 +131,20 @@ async def test_a_hiccup_of_the_registry_moves_no_cluster(fleet: Fleet) -> None:
     assert [warning.code for warning in status.warnings] == ["BinaryCheckFailed"]
 
 
-class BinaryUnreadable(CountedSource):
-    """A registry that serves everything but the operator image."""
-
-    def __init__(self, layout: OciLayout, image: str) -> None:
-        super().__init__(layout)
-        self.digest = image.partition("@")[2]
-
-    async def resolve(self, reference: Reference) -> Descriptor:
-        if reference.digest == self.digest:
-            raise ImageError("RegistryUnreachable", "connection refused")
-        return await super().resolve(reference)
-
-
 async def test_a_failed_check_is_tried_again_and_then_believed(fleet: Fleet) -> None:
     """A failure is not kept as "no": when the registry is back, the cluster moves to the operator image by itself."""
     operator = await fleet.operator("v1")
     release = await fleet.release("4.20.3", await fleet.component("a"))
-    source = BinaryUnreadable(fleet.source.layout, operator)
-    shaky = Fleet(fleet.store, source, fleet.clock)
-    await shaky.settings(operatorImage=operator, operatorImageForCPO="on")
-    await shaky.cluster(release, labels="a=b")
-    async with shaky.runner() as runner:
+    fleet.source.unreadable = {operator.partition("@")[2]}
+    await fleet.settings(operatorImage=operator, operatorImageForCPO="on")
+    await fleet.cluster(release, labels="a=b")
+    async with fleet.runner() as runner:
         await runner.settled()
-        assert (await shaky.status()).rule == "payload"
-        source.digest = "none"
-        shaky.clock.advance(400)
+        assert (await fleet.status()).rule == "payload"
+        fleet.source.unreadable.clear()
+        fleet.clock.advance(400)
         await runner.settled()
-        assert (await shaky.status()).rule == "operator-image"
+        assert (await fleet.status()).rule == "operator-image"
 
 
 async def test_the_override_table_is_followed(fleet: Fleet) -> None:
@@ -494,12 +297,12 @@ async def test_explain_tells_what_was_hidden_and_what_is_not_known(fleet: Fleet)
     """All five rules, labels, consumers, node pools behind a proxy, and that the settings were not seen."""
     await fleet.cluster(await fleet.release("4.19.7", await fleet.component("a")))
     proxy = {"configuration": {"proxy": {"httpsProxy": "http://proxy:3128"}}}
-    manifest = _manifest(HOSTED_CLUSTER, DEMO, spec=proxy)
+    manifest = fleet.manifest(HOSTED_CLUSTER, DEMO, spec=proxy)
     await fleet.store.apply(HOSTED_CLUSTER, DEMO, manifest, manager="proxy", force=True)
     for name, owner in (("workers", "demo"), ("others", "else")):
         key = ObjectKey("clusters", name)
         await fleet.store.apply(
-            NODE_POOL, key, _manifest(NODE_POOL, key, spec={"clusterName": owner}), manager="t"
+            NODE_POOL, key, fleet.manifest(NODE_POOL, key, spec={"clusterName": owner}), manager="t"
         )
     observed = await IMAGE_TOPIC.observe(fleet.services, DEMO)
     decision = IMAGE_TOPIC.decide(observed)
@@ -521,7 +324,9 @@ async def test_explain_tells_what_was_hidden_and_what_is_not_known(fleet: Fleet)
 
 async def test_settings_that_cannot_be_read_are_an_error_that_names_them(fleet: Fleet) -> None:
     """A value of another type in the settings is not guessed around."""
-    manifest = _manifest(CONTROL_PLANE_SETTINGS, ObjectKey("", "default"), spec={"overridesEnabled": "maybe"})
+    manifest = fleet.manifest(
+        CONTROL_PLANE_SETTINGS, ObjectKey("", "default"), spec={"overridesEnabled": "maybe"}
+    )
     broken = Object.of(manifest)
     await fleet.store.restore([broken])
     await fleet.cluster("quay.example.com/gone:1")

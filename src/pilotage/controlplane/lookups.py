@@ -26,7 +26,7 @@ from pilotage.images.inspect import inspect_image
 from pilotage.images.parallel import SingleFlight
 from pilotage.images.platforms import open_image
 from pilotage.images.reference import Reference
-from pilotage.images.source import ImageSource
+from pilotage.images.source import Descriptor, ImageSource
 from pilotage.runtime.clock import Clock
 
 __all__ = ["Lookups", "lookups_of"]
@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 _KEPT = 4096  # answers of one sort; each is a few hundred bytes
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0  # seconds
+_NOT_PULLABLE = ("NotFound", "Unauthorized", "InvalidReference")
 _IMAGE_REFERENCES = f"release-manifests/{imagereferences.FILE}"
 
 
@@ -73,6 +74,7 @@ class Lookups:
         self._releases: _ByDigest[Release] = _ByDigest()
         self._binaries: _ByDigest[Known[Binary]] = _ByDigest()
         self._labels: _ByDigest[Mapping[str, str]] = _ByDigest()
+        self._pulled: _ByDigest[Descriptor] = _ByDigest()
         self._tags: SingleFlight[str, str] = SingleFlight()
         self._failures: dict[str, _Failure] = {}
 
@@ -101,6 +103,15 @@ class Lookups:
             return Known(str(await self._pin(image)), image)
 
         return await _seen(look())
+
+    async def pullable(self, image: str) -> bool | None:
+        """Can the image be pulled? None when the registry could not be asked."""
+        try:
+            pinned = await self._pin(image)
+            await self._pulled.ask(pinned.digest, lambda: self._source.resolve(pinned))
+        except ImageError as error:
+            return False if error.code in _NOT_PULLABLE else None
+        return True
 
     async def binary(self, image: str) -> Fact[Binary]:
         """Does the operator image carry the control plane operator binary, for every architecture?"""

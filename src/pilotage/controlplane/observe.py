@@ -39,7 +39,7 @@ from pilotage.images.overrides import Overrides
 from pilotage.room import Services
 from pilotage.store.base import NotFoundError, Reader
 
-__all__ = ["OVERRIDES_KEY", "SETTINGS_KEY", "observe", "read_overrides", "read_settings"]
+__all__ = ["OVERRIDES_KEY", "SETTINGS_KEY", "observe", "observe_with", "read_overrides", "read_settings"]
 
 SETTINGS_KEY = ObjectKey("", SETTINGS_NAME)
 OVERRIDES_KEY = "overrides.yaml"
@@ -56,21 +56,29 @@ async def observe(services: Services, key: ObjectKey, *, with_node_pools: bool =
     """
     cluster = hosted.read((await services.objects.get(HOSTED_CLUSTER, key)).value())
     settings = await read_settings(services.objects)
-    spec = settings or ControlPlaneSettingsSpec()
+    observed = await observe_with(services, cluster, settings or ControlPlaneSettingsSpec())
+    pools = await _node_pools(services.objects, cluster) if with_node_pools else ()
+    return msgspec.structs.replace(observed, node_pools=pools, settings_seen=settings is not None)
+
+
+async def observe_with(
+    services: Services,
+    cluster: HostedCluster,
+    spec: ControlPlaneSettingsSpec,
+    table: OverrideTable | None = None,
+) -> Observed:
+    """The same under settings, and with an override table, that the caller chooses: how a preview sees the other side."""
+    key = ObjectKey(cluster.namespace, cluster.name)
     record = await _record(services.objects, key)
     lookups = lookups_of(services.images, services.clock)
     facts = _known_facts(cluster, spec, record, services.clock.now())
-    facts = await _with_overrides(services.objects, spec, facts)
+    if table is None:
+        facts = await _with_overrides(services.objects, spec, facts)
+    else:
+        facts = msgspec.structs.replace(facts, overrides_enabled=spec.overrides_enabled, overrides=table)
     facts = await _until_decided(facts, spec, lookups)
-    return Observed(
-        cluster,
-        facts,
-        spec.operator_image,
-        await _labels_of_choice(cluster, facts, lookups),
-        await _node_pools(services.objects, cluster) if with_node_pools else (),
-        record,
-        settings is not None,
-    )
+    labels = await _labels_of_choice(cluster, facts, lookups)
+    return Observed(cluster, facts, spec.operator_image, labels, record=record)
 
 
 async def read_settings(objects: Reader) -> ControlPlaneSettingsSpec | None:

@@ -21,7 +21,16 @@ from pilotage.controlplane.labels import PREFIX, LabelChange, label_changes
 from pilotage.decision.facts import Fact, Known
 from pilotage.decision.rules import Decision
 
-__all__ = ["DEFAULT_FAIL_ON", "EFFECTS", "ClusterChange", "FleetChange", "Side", "compare", "summarise"]
+__all__ = [
+    "DEFAULT_FAIL_ON",
+    "EFFECTS",
+    "FAILED",
+    "ClusterChange",
+    "FleetChange",
+    "Side",
+    "compare",
+    "summarise",
+]
 
 EFFECTS: Mapping[str, str] = {
     "cpo-restart": "control plane operator, hosted cluster config operator, ignition server and PKI operator restart",
@@ -41,6 +50,10 @@ EFFECTS: Mapping[str, str] = {
 """Every effect class with what it means for the cluster."""
 
 DEFAULT_FAIL_ON = ("node-rollout", "label-lost", "not-pullable")
+
+FAILED = 2
+"""The exit code of `cpo preview` when an effect that was named occurs: the one that was published for this command,
+although elsewhere "the answer is no" is 1."""
 
 _SUBCOMMANDS = PREFIX + "control-plane-operator-subcommands"
 
