@@ -51,5 +51,5 @@ def failure_of(observed: Observed, decision: Decision[str]) -> Finding | None:
     """Why nothing may act on the decision: no image, or an image whose labels are not known. None when it may."""
     if decision.error or decision.value is None:
         return decision.error
-    labels = labels_of_choice(observed)
+    labels = labels_of_choice(observed, decision.value)
     return None if isinstance(labels, ImageLabels) else labels

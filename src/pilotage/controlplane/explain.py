@@ -23,7 +23,7 @@ def explain_json(observed: Observed, decision: Decision[str]) -> dict[str, Any]:
     """
     version = version_of(observed.facts)
     body = decision_json(decision, "image")
-    found = labels_of_choice(observed) if decision.value is not None else None
+    found = labels_of_choice(observed, decision.value) if decision.value is not None else None
     labels: dict[str, str] = {}
     source: str | None = None
     warnings = list(body["warnings"])
@@ -51,7 +51,7 @@ def explain_details(observed: Observed, decision: Decision[str]) -> tuple[tuple[
     if observed.record and observed.record.image and observed.record.image != decision.value:
         lines.append(("recorded", f"{observed.record.image} ({observed.record.rule})"))
     if decision.value is not None:
-        found = labels_of_choice(observed)
+        found = labels_of_choice(observed, decision.value)
         if isinstance(found, ImageLabels):
             lines.append(("labels", f"from the {found.source}"))
         else:

@@ -132,7 +132,7 @@ async def _side(
     lookups = lookups_of(services.images, services.clock)
     state = observed.facts.cell_state
     cell = "" if state is None else state.value if isinstance(state, Known) else "unproven"
-    labels = labels_of_choice(observed) if chosen else None
+    labels = labels_of_choice(observed, chosen) if chosen else None
     return Side(
         observed.facts,
         Known(labels.labels, labels.source) if isinstance(labels, ImageLabels) else None,

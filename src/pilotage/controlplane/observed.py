@@ -41,9 +41,8 @@ def decide(observed: Observed) -> Decision[str]:
     return choose_image(observed.facts)
 
 
-def labels_of_choice(observed: Observed) -> ImageLabels | Finding:
+def labels_of_choice(observed: Observed, image: str) -> ImageLabels | Finding:
     """The labels that count for the chosen image, or why they are not known: then nothing can act on the choice."""
-    image = decide(observed).value or ""
     cluster = observed.cluster
     try:
         return labels.labels_of(cluster.subject, cluster.labels_annotation, image, observed.image_labels)

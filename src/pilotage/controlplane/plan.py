@@ -15,7 +15,7 @@ from pilotage.api.hypershift import HOSTED_CLUSTER
 from pilotage.api.meta import Condition, ObjectKey
 from pilotage.api.pilotage import CONTROL_PLANE_IMAGE, ControlPlaneImageStatus, ImageWarning
 from pilotage.controlplane import hold
-from pilotage.controlplane.conditions import failure_of, resolved_condition
+from pilotage.controlplane.conditions import resolved_condition
 from pilotage.controlplane.image import version_of
 from pilotage.controlplane.observed import Observed
 from pilotage.decision.actions import Action, Apply, ApplyStatus, Plan, RecordEvent
@@ -43,7 +43,7 @@ def _record(observed: Observed, decision: Decision[str], condition: Condition) -
     """What the next decision will compare with: the new answer, or on an error the one that still runs."""
     before = observed.record or ControlPlaneImageStatus()
     warnings = tuple(ImageWarning(finding.code, finding.message) for finding in decision.warnings)
-    if decision.value is None or decision.rule is None or failure_of(observed, decision):
+    if decision.value is None or decision.rule is None or condition.status == "False":
         return msgspec.structs.replace(before, reason=condition.reason, warnings=warnings, conditions=())
     facts = observed.facts
     held = decision.rule == "hold"
