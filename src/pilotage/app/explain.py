@@ -9,10 +9,11 @@ import msgspec
 from pilotage.api.errors import InputError, PilotageError
 from pilotage.api.meta import ObjectKey
 from pilotage.decision.findings import error
+from pilotage.decision.render import decision_json, decision_text
 from pilotage.decision.rules import Decision
 from pilotage.room import Services, Topic
 
-__all__ = ["Explained", "explain", "keys_of"]
+__all__ = ["Explained", "described", "explain", "keys_of", "told"]
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -58,6 +59,19 @@ async def keys_of(
             "NotFound", "; ".join(problems), messages=tuple(problems), hint=f"there is: {listed}"
         )
     return tuple(found)
+
+
+def described(topic: Topic[Any, Any], answer: Explained) -> dict[str, Any]:
+    """The answer for a program."""
+    if answer.facts is None:
+        return decision_json(answer.decision, topic.value_name)
+    return topic.describe(answer.facts, answer.decision)
+
+
+def told(topic: Topic[Any, Any], answer: Explained) -> str:
+    """The answer for a person."""
+    details = topic.details(answer.facts, answer.decision) if answer.facts is not None else ()
+    return decision_text(answer.decision, topic.value_name, details)
 
 
 async def _explain(topic: Topic[Any, Any], services: Services, key: ObjectKey) -> Explained:

@@ -19,7 +19,7 @@ from pilotage.app import instance
 from pilotage.decision.findings import Finding
 from pilotage.runtime.clock import SystemClock
 from pilotage.store.base import Reader
-from pilotage.store.dump import DumpStore
+from pilotage.store.dump import DumpStore, Text
 
 __all__ = ["ObjectSource", "Opened", "open_reader", "read_dump"]
 
@@ -56,14 +56,6 @@ async def open_reader(source: ObjectSource) -> AsyncIterator[Opened]:
 
 
 def read_dump(files: Sequence[str], *, is_tolerant: bool = False) -> DumpStore:
-    """All files as one dump."""
-    if len(files) == 1:
-        return _read(files[0], is_tolerant=is_tolerant)
-    dumps = [_read(file, is_tolerant=is_tolerant) for file in files]
-    return DumpStore.merge(dumps)
-
-
-def _read(file: str, *, is_tolerant: bool) -> DumpStore:
-    if file == "-":
-        return DumpStore.parse(sys.stdin.buffer.read(), kinds=kinds.KNOWN, is_tolerant=is_tolerant)
-    return DumpStore.read(Path(file), kinds=kinds.KNOWN, is_tolerant=is_tolerant)
+    """All files as one dump. Raises InputError `UnreadableDump` with every problem of every file, or `NoSuchDump`."""
+    sources = [Text("stdin", sys.stdin.buffer.read()) if file == "-" else Path(file) for file in files]
+    return DumpStore.collect(sources, kinds=kinds.KNOWN, is_tolerant=is_tolerant)

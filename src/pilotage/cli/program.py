@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import typer
 
 from pilotage.api.errors import PilotageError
-from pilotage.cli import about
+from pilotage.cli import about, objects
 from pilotage.cli import decide as decide_verb
+from pilotage.cli import explain as explain_verb
 from pilotage.cli import up as up_verb
 from pilotage.cli.output import say
 
@@ -36,7 +37,12 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     program.command("up")(up_verb.up)
+    program.command("explain")(explain_verb.explain)
     program.command("decide")(decide_verb.decide)
+    program.command("get")(objects.get)
+    program.command("apply")(objects.apply)
+    program.command("delete")(objects.delete)
+    program.command("crds")(objects.crds)
     program.command("completion")(about.completion)
     program.command("version")(about.version)
     return program

@@ -89,7 +89,9 @@ async def _settle(instance: Running, output: Output, patience: float, stopping: 
     settled = asyncio.ensure_future(instance.runner.settled())
     stopped = asyncio.ensure_future(stopping.wait())
     try:
-        done, _ = await asyncio.wait((settled, stopped), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            (settled, stopped), timeout=patience, return_when=asyncio.FIRST_COMPLETED
+        )
     finally:
         settled.cancel()
         stopped.cancel()

@@ -102,8 +102,12 @@ def _trail_lines(decision: Decision[Any]) -> list[str]:
 
 def _trail_line(entry: Considered, width: int) -> str:
     mark = "→" if entry.verdict in ("applied", "refused", "needs") else " "
-    would = f" (would give {entry.would_be})" if entry.would_be is not None else ""
-    return f"  {mark} {entry.rule:<{width}}  {_VERDICTS[entry.verdict]:<14}  {entry.reason}{would}"
+    if entry.verdict == "skipped":
+        said = f"would give {entry.would_be}: {entry.reason}" if entry.would_be is not None else ""
+        said = said or (entry.reason if entry.reason != "not reached" else "")
+    else:
+        said = entry.reason
+    return f"  {mark} {entry.rule:<{width}}  {_VERDICTS[entry.verdict]:<14}  {said}".rstrip()
 
 
 def _considered_json(entry: Considered) -> dict[str, Any]:

@@ -88,7 +88,11 @@ def Guard(name: str, judge: Callable[[F], Verdict[V]]) -> Rule[F, V]:  # noqa: N
 
 
 class Considered(msgspec.Struct, frozen=True):
-    """One rule of the precedence and what came of it. `would_be` is set for skipped rules that would have applied."""
+    """One rule of the precedence and what came of it.
+
+    A skipped rule stands behind the one that decided: `reason` is what it would have said, `would_be` what it would have
+    given.
+    """
 
     rule: str
     verdict: VerdictName
@@ -140,7 +144,7 @@ def first_match(
     for rule in rules:
         verdict = rule.judge(facts)
         if winner or failure or needs:
-            trail.append(_skipped(rule, verdict, winner))
+            trail.append(_skipped(rule, verdict))
             continue
         match verdict:
             case Applies():
@@ -165,33 +169,14 @@ def _entry(rule: Rule[F, V], verdict: VerdictName, reason: str, evidence: Mappin
     return Considered(rule.name, verdict, reason, evidence, is_guard=rule.is_guard)
 
 
-def _skipped(rule: Rule[F, V], verdict: Verdict[V], winner: str | None) -> Considered:
-    """A rule behind the end of the walk: not reached, with what it would have said."""
-    ended = f"rule {winner} decided" if winner else "the decision ended before"
+def _skipped(rule: Rule[F, V], verdict: Verdict[V]) -> Considered:
+    """A rule behind the end of the walk: not reached, and what it would have said where it could say something."""
     match verdict:
         case Applies():
             return Considered(
-                rule.name,
-                "skipped",
-                f"{ended}; otherwise: {verdict.reason}",
-                verdict.evidence,
-                verdict.value,
-                rule.is_guard,
+                rule.name, "skipped", verdict.reason, verdict.evidence, verdict.value, rule.is_guard
             )
         case Passes():
-            return Considered(
-                rule.name,
-                "skipped",
-                f"{ended}; otherwise: {verdict.reason}",
-                verdict.evidence,
-                None,
-                rule.is_guard,
-            )
-        case Refuses():
-            return Considered(
-                rule.name, "skipped", f"{ended}; otherwise: {verdict.finding.message}", is_guard=rule.is_guard
-            )
-        case Needs():
-            return Considered(
-                rule.name, "skipped", f"{ended}; otherwise: {verdict.reason}", is_guard=rule.is_guard
-            )
+            return Considered(rule.name, "skipped", verdict.reason, verdict.evidence, is_guard=rule.is_guard)
+        case Refuses() | Needs():
+            return Considered(rule.name, "skipped", "not reached", is_guard=rule.is_guard)

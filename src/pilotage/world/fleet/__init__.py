@@ -6,6 +6,7 @@ The manifests beside this file are what a user would write; they are applied onc
 from __future__ import annotations
 
 from importlib import resources
+from typing import Protocol
 
 from pilotage.api import kinds, manifest
 from pilotage.api.meta import Object
@@ -17,7 +18,7 @@ MANAGER = "pilotage-world"
 FILES = ("settings.yaml", "clusters.yaml")
 
 
-class ReadWriter(Reader, Writer):
+class ReadWriter(Reader, Writer, Protocol):
     """What loading needs."""
 
 

@@ -1,0 +1,174 @@
+"""Objects of an instance: find them, apply manifests, delete them. What `pilotage get`, `apply` and `delete` call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from pilotage.api import kinds
+from pilotage.api.errors import InputError, PilotageError
+from pilotage.api.meta import Kind, Object, ObjectKey
+from pilotage.app import instance
+from pilotage.app.objects import read_dump
+from pilotage.decision.render import table
+from pilotage.runtime.clock import SystemClock
+from pilotage.store.base import NotFoundError, Reader
+from pilotage.store.embedded import EmbeddedStore
+
+__all__ = ["MANAGER", "apply", "delete_files", "delete_named", "listing", "select"]
+
+MANAGER = "pilotage-cli"
+"""The field manager of what a person applies, apart from the controllers' own."""
+
+
+async def select(reader: Reader, kind: Kind, name: str, namespace: str) -> tuple[Object, ...]:
+    """All objects of a kind, or the one that is named. Raises NotFoundError, InputError `Ambiguous`."""
+    found = (await reader.list(kind, namespace)).items
+    if not name:
+        return found
+    in_namespace, _, wanted = name.rpartition("/")
+    fitting = tuple(
+        item for item in found if item.key.name == wanted and in_namespace in ("", item.key.namespace)
+    )
+    if not fitting:
+        raise NotFoundError(kind, ObjectKey(in_namespace or namespace, wanted))
+    if len(fitting) > 1:
+        where = ", ".join(str(item.key) for item in fitting)
+        raise InputError(
+            "Ambiguous",
+            f"{kind.kind} {name} stands in several namespaces: {where}",
+            hint="say NAMESPACE/NAME",
+        )
+    return fitting
+
+
+def listing(kind: Kind, objects: Sequence[Object]) -> str:
+    """Objects as a table: where they are, and their conditions where they have some; empty when there are none."""
+    if not objects:
+        return ""
+    headings = [*(["NAMESPACE"] if kind.namespaced else []), "NAME", "CREATED", "CONDITIONS"]
+    return table(headings, (_row(kind, item) for item in objects))
+
+
+async def apply(
+    files: tuple[str, ...], data_dir: Path | None, namespace: str, *, dry_run: bool, force: bool
+) -> list[str]:
+    """Apply every object of the files, namespaces and definitions first. Says for each what became of it.
+
+    All objects are tried before the first is written. Raises InputError `NotApplied` listing every object that would be
+    refused; then nothing was changed.
+    """
+    items = sorted(read_dump(files).objects(), key=lambda item: _FIRST.get(item.kind, len(_FIRST)))
+    async with _opened(data_dir) as store:
+        tried = await _apply_all(store, items, namespace, dry_run=True, force=force)
+        problems = tuple(outcome for outcome in tried if isinstance(outcome, PilotageError))
+        if problems:
+            messages = tuple(problem.message for problem in problems)
+            raise InputError(
+                "NotApplied",
+                f"{len(problems)} of {len(items)} objects are refused",
+                messages=messages,
+                hint="nothing was changed",
+            )
+        outcomes = tried if dry_run else await _apply_all(store, items, namespace, dry_run=False, force=force)
+    suffix = " (dry run)" if dry_run else ""
+    return [f"{outcome}{suffix}" for outcome in outcomes]
+
+
+async def _apply_all(
+    store: EmbeddedStore, items: Sequence[Object], namespace: str, *, dry_run: bool, force: bool
+) -> list[str | PilotageError]:
+    """For each object what became of it, or with `dry_run` also why it is refused."""
+    outcomes: list[str | PilotageError] = []
+    for item in items:
+        kind, key = _placed(item, namespace)
+        before = await _present(store, kind, key)
+        try:
+            after = await store.apply(
+                kind, key, _manifest(item, key), manager=MANAGER, force=force, dry_run=dry_run
+            )
+        except PilotageError as problem:
+            if not dry_run:
+                raise
+            outcomes.append(problem)
+            continue
+        changed = "configured" if before and before.raw != after.raw else "unchanged"
+        outcomes.append(f"{kind.resource}/{key.name} {changed if before else 'created'}")
+    return outcomes
+
+
+async def delete_named(kind_name: str, name: str, data_dir: Path | None, namespace: str) -> list[str]:
+    """Delete one object. Raises NotFoundError."""
+    kind = kinds.find(kind_name)
+    in_namespace, _, wanted = name.rpartition("/")
+    key = ObjectKey((in_namespace or namespace) if kind.namespaced else "", wanted)
+    async with _opened(data_dir) as store:
+        await store.delete(kind, key)
+    return [f"{kind.resource}/{key.name} deleted"]
+
+
+async def delete_files(files: tuple[str, ...], data_dir: Path | None, namespace: str) -> list[str]:
+    """Delete every object that the files name, last first; one that is gone already is said so."""
+    lines = []
+    async with _opened(data_dir) as store:
+        for item in reversed(read_dump(files).objects()):
+            kind, key = _placed(item, namespace)
+            try:
+                await store.delete(kind, key)
+            except NotFoundError:
+                lines.append(f"{kind.resource}/{key.name} was not there")
+            else:
+                lines.append(f"{kind.resource}/{key.name} deleted")
+    return lines
+
+
+@asynccontextmanager
+async def _opened(data_dir: Path | None) -> AsyncIterator[EmbeddedStore]:
+    path = instance.store_path(instance.find(data_dir, os.environ))
+    async with await EmbeddedStore.open(path, SystemClock()) as store:
+        yield store
+
+
+def _placed(item: Object, namespace: str) -> tuple[Kind, ObjectKey]:
+    kind = kinds.of_object(item)
+    return kind, ObjectKey((item.key.namespace or namespace) if kind.namespaced else "", item.key.name)
+
+
+def _manifest(item: Object, key: ObjectKey) -> dict[str, Any]:
+    """What the user wrote, without what only a server says."""
+    value = item.value()
+    metadata = {name: field for name, field in value["metadata"].items() if name not in _SERVER_FIELDS}
+    if key.namespace:
+        metadata["namespace"] = key.namespace
+    return {**value, "metadata": metadata}
+
+
+_FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
+"""What others need to be there already."""
+
+_SERVER_FIELDS = frozenset(
+    {"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
+)
+
+
+async def _present(store: Reader, kind: Kind, key: ObjectKey) -> Object | None:
+    try:
+        return await store.get(kind, key)
+    except NotFoundError:
+        return None
+
+
+def _row(kind: Kind, item: Object) -> list[str]:
+    place = [item.key.namespace] if kind.namespaced else []
+    return [*place, item.key.name, item.meta.creation_timestamp or "", _conditions(item)]
+
+
+def _conditions(item: Object) -> str:
+    """`Type=Status(Reason)` of each condition."""
+    conditions = item.value().get("status", {}).get("conditions") or []
+    return ", ".join(
+        f"{each.get('type')}={each.get('status')}({each.get('reason', '')})" for each in conditions
+    )

@@ -1,0 +1,39 @@
+"""What `observe` is given, for a command that only looks: objects and images from where the user said, and real time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from pilotage.app import images, instance
+from pilotage.app.images import ImageAccess
+from pilotage.app.objects import ObjectSource, open_reader
+from pilotage.decision.findings import Finding
+from pilotage.room import Services
+from pilotage.runtime.clock import SystemClock
+
+__all__ = ["OpenedServices", "open_services"]
+
+
+class OpenedServices(msgspec.Struct, frozen=True):
+    """`name` is what the source of the objects is called; `findings` tell what could not be read."""
+
+    services: Services
+    name: str
+    findings: tuple[Finding, ...] = ()
+
+
+@contextlib.asynccontextmanager
+async def open_services(source: ObjectSource, access: ImageAccess) -> AsyncIterator[OpenedServices]:
+    """Objects of an instance come with the images of that instance; objects of files with registries."""
+    async with open_reader(source) as objects:
+        layout = instance.layout_path(objects.data_dir) if objects.data_dir else None
+        found = images.open_images(access, layout)
+        try:
+            yield OpenedServices(
+                Services(objects.reader, found, SystemClock()), objects.name, objects.findings
+            )
+        finally:
+            await found.close()

@@ -1,0 +1,96 @@
+"""`pilotage explain`: a decision with every rule considered."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pilotage.cli.output import Output, OutputOption, emit, say
+from pilotage.cli.sources import (
+    AuthfileOption,
+    CaFileOption,
+    DataDirOption,
+    FilesOption,
+    InsecureOption,
+    NamespaceOption,
+    OfflineOption,
+    TolerantOption,
+)
+
+if TYPE_CHECKING:
+    from pilotage.app.explain import Explained
+    from pilotage.app.images import ImageAccess
+    from pilotage.app.objects import ObjectSource
+
+__all__ = ["explain"]
+
+OK, NO_ANSWER = 0, 1
+
+
+def explain(
+    topic: Annotated[str, typer.Argument(help="What to explain: cpo-image.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="NAME or NAMESPACE/NAME; all objects without one.", metavar="[NAME]..."),
+    ] = None,
+    files: FilesOption = None,
+    namespace: NamespaceOption = "",
+    data_dir: DataDirOption = None,
+    tolerant: TolerantOption = False,
+    offline: OfflineOption = False,
+    authfile: AuthfileOption = None,
+    ca_file: CaFileOption = None,
+    insecure_registry: InsecureOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show a decision and every rule that was considered, from manifests, a must-gather, stdin, or an instance.
+
+    Nothing is changed. With -f, images are read from their registries unless --offline; a fact that cannot be seen is
+    named, never guessed.
+
+    Exit codes: 0 every object has an answer, 1 some have none, 2 wrong use.
+
+    Example: pilotage explain cpo-image -f must-gather/ --offline
+    """
+    from pilotage.app.images import ImageAccess
+    from pilotage.app.objects import ObjectSource
+
+    source = ObjectSource(tuple(files or ()), data_dir, tolerant)
+    access = ImageAccess(authfile, ca_file, frozenset(insecure_registry or ()), offline)
+    raise typer.Exit(asyncio.run(_explain(topic, tuple(names or ()), namespace, source, access, output)))
+
+
+async def _explain(
+    name: str,
+    names: tuple[str, ...],
+    namespace: str,
+    source: ObjectSource,
+    access: ImageAccess,
+    output: Output,
+) -> int:
+    from pilotage.app import explain, rooms
+    from pilotage.app.services import open_services
+    from pilotage.decision.render import findings_text
+
+    topic = rooms.topic(name)
+    async with open_services(source, access) as opened:
+        keys = await explain.keys_of(topic, opened.services, names, namespace)
+        answers = await explain.explain(topic, opened.services, keys)
+    if opened.findings:
+        say(findings_text(opened.findings))
+    if not answers:
+        say(f"there is no {topic.kind.kind} in {opened.name}")
+    document = {
+        "apiVersion": "pilotage.dev/v1",
+        "kind": "Explanation",
+        "topic": topic.name,
+        "items": [explain.described(topic, answer) for answer in answers],
+    }
+    emit(document, output, "\n\n".join(explain.told(topic, answer) for answer in answers))
+    return NO_ANSWER if any(_is_open(answer) for answer in answers) else OK
+
+
+def _is_open(answer: Explained) -> bool:
+    return answer.decision.rule is None
