@@ -218,7 +218,7 @@ class _ImageFiles:
     ) -> tuple[str | None, dict[str, str], dict[str, _Hit]]:
         """The merged view of one directory: where it moved to, its symlinks with their targets, its files."""
         prefix = f"{base}/" if base else ""
-        seen: dict[str, TarEntry] = {}
+        seen: set[str] = set()
         hits: dict[str, _Hit] = {}
         links: dict[str, str] = {}
         above: set[str] = set()
@@ -235,10 +235,10 @@ class _ImageFiles:
             fresh = [
                 entry
                 for path, entry in layer.entries.items()
-                if path.startswith(prefix) and path not in seen and not _covered(path, prefix, seen, upper)
+                if path.startswith(prefix) and path not in seen and not _covered(path, prefix, upper)
             ]
             for entry in fresh:
-                seen[entry.path] = entry
+                seen.add(entry.path)
                 if entry.kind == "symlink":
                     links[entry.path] = self._target(entry)
                 elif (file := self._file(layer, entry)) is not None:
@@ -340,11 +340,12 @@ class _ImageFiles:
         )
 
 
-def _covered(path: str, prefix: str, seen: dict[str, TarEntry], upper: list[Layer]) -> bool:
-    """Do upper layers hide this file of a directory, by a whiteout or by something else where a parent was?"""
-    if any(layer.hides(path) or path in layer.directories for layer in upper):
-        return True
+def _covered(path: str, prefix: str, upper: list[Layer]) -> bool:
+    """Do upper layers hide this file of a directory, by a whiteout or by something else where it or a parent was?"""
+    inside = [parent for parent in parents(path) if parent.startswith(prefix)]
     return any(
-        parent.startswith(prefix) and parent in seen and seen[parent].kind != "directory"
-        for parent in parents(path)
+        layer.hides(path)
+        or path in layer.directories
+        or any(parent in layer.entries and layer.entries[parent].kind != "directory" for parent in inside)
+        for layer in upper
     )

@@ -56,6 +56,10 @@ class Layer:
         """Take an entry; False when the path was there before or is a whiteout. The first occurrence wins."""
         parent, _, name = entry.path.rpartition("/")
         self.names += len(entry.path) + len(entry.link)
+        above = parent
+        while above and above not in self.directories:  # a whiteout, too, stands in a directory
+            self.directories.add(above)
+            above = above.rpartition("/")[0]
         if name.startswith(_WHITEOUT):
             if name == _OPAQUE:
                 self.opaque.add(parent)
@@ -63,9 +67,6 @@ class Layer:
                 hidden = name.removeprefix(_WHITEOUT)
                 self.whiteouts.add(f"{parent}/{hidden}" if parent else hidden)
             return False
-        while parent and parent not in self.directories:
-            self.directories.add(parent)
-            parent = parent.rpartition("/")[0]
         if entry.path in self.entries:
             return False
         self.entries[entry.path] = entry
