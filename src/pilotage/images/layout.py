@@ -12,7 +12,6 @@ the tag `sha256-<hex>` of registries that have no referrers API. Follows the OCI
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ from pilotage.images import reference as references
 from pilotage.images.digests import Progress, digest_of
 from pilotage.images.durable import VerifiedDraft, locked, sweep, write_file
 from pilotage.images.errors import ImageError
+from pilotage.images.layoutnames import REF_NAME, Entry, Names, is_whole, name_of, with_entry
 from pilotage.images.parallel import in_thread
 from pilotage.images.reference import Reference
 from pilotage.images.referrers import entry_for, fallback_tag, parse_index
@@ -40,12 +40,9 @@ from pilotage.images.source import (
 
 __all__ = ["OciLayout", "media_type_of"]
 
-_REF_NAME = "org.opencontainers.image.ref.name"
 _CHUNK = 1 << 20
 _MAX_MANIFEST = 32 << 20  # a document above this is no manifest; registries stop at 4 MiB
 _EMPTY: Mapping[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
-
-Entry = dict[str, Any]  # a descriptor of index.json with whatever other tools put there
 
 
 class _Header(msgspec.Struct, rename="camel"):
@@ -62,7 +59,7 @@ class OciLayout:
     def __init__(self, directory: Path | str, *, create: bool = False) -> None:
         self.directory = Path(directory)
         self._index_file = self.directory / "index.json"
-        self._names = _Names(b"", ())
+        self._names = Names(b"", ())
         self._referring: dict[str, tuple[str, Descriptor] | None] = {}
         if create and not (self.directory / "oci-layout").exists():
             with locked(self._lock_file):
@@ -92,7 +89,7 @@ class OciLayout:
         """
         if references.is_digest(name.removeprefix("@")):
             return self.own.at(name.removeprefix("@"))
-        if name and not _is_whole(name):
+        if name and not is_whole(name):
             return self.own.tagged(name)
         if name:
             return references.parse(name)
@@ -103,11 +100,11 @@ class OciLayout:
                 "NotFound",
                 f"failed to choose an image of oci:{self.directory}: it holds {what}",
                 reference=f"oci:{self.directory}",
-                messages=tuple(sorted(_name_of(entry) or entry["digest"] for entry in entries)),
+                messages=tuple(sorted(name_of(entry) or entry["digest"] for entry in entries)),
                 hint="Add the name behind a colon: oci:DIR:NAME.",
             )
-        written = _name_of(entries[0])
-        if written and _is_whole(written):
+        written = name_of(entries[0])
+        if written and is_whole(written):
             return references.parse(written)
         return self.own.tagged(written) if written else self.own.at(entries[0]["digest"])
 
@@ -239,9 +236,9 @@ class OciLayout:
             name = "" if own else str(reference.at(manifest.digest))
         entry: Entry = msgspec.to_builtins(manifest.descriptor())
         if name:
-            entry["annotations"] = {_REF_NAME: name}
+            entry["annotations"] = {REF_NAME: name}
         children = frozenset(child.digest for child in header.manifests or ())
-        self._change(lambda entries: _with_entry(entries, entry, children))
+        self._change(lambda entries: with_entry(entries, entry, children))
 
     def _change(self, change: Callable[[Sequence[Entry]], list[Entry]]) -> None:
         """Replace the list of names under the lock; a list that stays equal is not written."""
@@ -253,7 +250,7 @@ class OciLayout:
             if after != before:
                 write_file(self._index_file, msgspec.json.encode(document | {"manifests": after}))
 
-    def _read_names(self) -> _Names:
+    def _read_names(self) -> Names:
         """The current names. The file is compared byte for byte: other processes may have replaced it."""
         try:
             raw = self._index_file.read_bytes()
@@ -261,7 +258,7 @@ class OciLayout:
                 entries = msgspec.json.decode(raw, type=dict[str, Any]).get("manifests") or ()
                 if not all(isinstance(entry, dict) and "digest" in entry for entry in entries):
                     raise msgspec.ValidationError("an entry without a digest")
-                self._names = _Names(raw, entries)
+                self._names = Names(raw, entries)
         except (FileNotFoundError, msgspec.DecodeError) as error:
             raise ImageError(
                 "UnsupportedManifest",
@@ -316,35 +313,6 @@ class OciLayout:
         )
 
 
-class _Names:
-    """One version of `index.json`, by name. A name that is given twice means the last entry, as other readers take it."""
-
-    def __init__(self, raw: bytes, entries: Sequence[Entry]) -> None:
-        self.raw = raw
-        self.entries = entries
-        self._whole: dict[tuple[str, str, str], Entry] = {}
-        self._bare: dict[str, Entry] = {}
-        for entry in entries:
-            name = _name_of(entry)
-            if name and not _is_whole(name):
-                self._bare[name] = entry
-            elif name:
-                with contextlib.suppress(ImageError):  # a free-text name of another tool is not one of ours
-                    reference = references.parse(name)
-                    self._whole[reference.host, reference.path, reference.tag] = entry
-
-    def find(self, reference: Reference, own: Reference) -> Entry | None:
-        entry = self._whole.get((reference.host, reference.path, reference.tag))
-        if entry is None and (reference.host, reference.path) == (own.host, own.path):
-            entry = self._bare.get(reference.tag)
-        return entry
-
-    def tags(self, reference: Reference, own: Reference) -> list[str]:
-        place = (reference.host, reference.path)
-        found = {tag for host, path, tag in self._whole if (host, path) == place and tag}
-        return sorted(found | self._bare.keys() if place == (own.host, own.path) else found)
-
-
 def media_type_of(raw: bytes, *, reference: str = "") -> str:
     """The media type of manifest bytes that are kept without one: as they declare it, else by their shape.
 
@@ -374,34 +342,3 @@ def _header(raw: bytes, reference: str) -> _Header:
             f"failed to read {reference or 'a manifest'}: it is no manifest: {error}",
             reference=reference,
         ) from error
-
-
-def _name_of(entry: Entry) -> str:
-    annotations = entry.get("annotations")
-    name = annotations.get(_REF_NAME) if isinstance(annotations, dict) else None
-    return name if isinstance(name, str) else ""
-
-
-def _is_whole(name: str) -> bool:
-    """A tag holds none of these characters, a whole reference at least one."""
-    return any(character in name for character in "/:@")
-
-
-def _with_entry(entries: Sequence[Entry], new: Entry, children: frozenset[str]) -> list[Entry]:
-    """The list with `new` in it: an older image of its name loses the name, its children lose their own lines."""
-    name = _name_of(new)
-    reachable = children | {new["digest"]}
-    kept = [
-        entry
-        for entry in entries
-        if not (name and _name_of(entry) == name)
-        and not (_is_by_digest(entry) and entry["digest"] in reachable)
-    ]
-    if _is_by_digest(new) and any(entry["digest"] == new["digest"] for entry in kept):
-        return kept  # a digest that a tag names needs no line of its own
-    return [*kept, new]
-
-
-def _is_by_digest(entry: Entry) -> bool:
-    name = _name_of(entry)
-    return not name or name.endswith("@" + entry["digest"])
