@@ -12,7 +12,7 @@ import yaml
 
 from pilotage.controlplane.image import RULES, choose_image, wanted
 from pilotage.decision.facts import NotSeen
-from pilotage.decision.render import decision_json
+from pilotage.decision.render import decision_json, decision_text
 
 CASES: list[dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parent / "cases" / "precedence.yaml").read_text()
@@ -159,3 +159,13 @@ def test_an_image_that_nobody_could_check_is_not_an_alarm(given: SimpleNamespace
 def test_every_rule_says_in_one_line_what_it_is() -> None:
     """The reference page prints the first line of each rule."""
     assert all(rule.summary.endswith(".") for rule in RULES)
+
+
+def test_a_hold_is_shown_where_it_ended_the_walk(given: SimpleNamespace) -> None:
+    """The text names the hold and what the rules would have given; the JSON trail stays the five rules."""
+    recorded = {"image": "quay.io/old@sha256:9…", "rule": "payload"}
+    decision = choose_image(given.facts(source="hold", recorded=recorded))
+    text = decision_text(decision, "image")
+    assert "→ hold" in text
+    assert f"would give {HO}" in text
+    assert [entry["rule"] for entry in decision_json(decision)["trail"]] == FIVE

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from pilotage.controlplane.consumers import CONSUMERS
-from pilotage.controlplane.image import version_of
 from pilotage.controlplane.labels import ImageLabels, capability_warnings
 from pilotage.controlplane.observed import Observed, labels_of_choice
+from pilotage.controlplane.verdicts import version_of
 from pilotage.decision.render import decision_json, finding_json
 from pilotage.decision.rules import Decision
 

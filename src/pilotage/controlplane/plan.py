@@ -16,8 +16,8 @@ from pilotage.api.meta import Condition, ObjectKey
 from pilotage.api.pilotage import CONTROL_PLANE_IMAGE, ControlPlaneImageStatus, ImageWarning
 from pilotage.controlplane import hold
 from pilotage.controlplane.conditions import resolved_condition
-from pilotage.controlplane.image import version_of
 from pilotage.controlplane.observed import Observed
+from pilotage.controlplane.verdicts import version_of
 from pilotage.decision.actions import Action, Apply, ApplyStatus, Plan, RecordEvent
 from pilotage.decision.rules import Decision
 from pilotage.runtime.clock import rfc3339

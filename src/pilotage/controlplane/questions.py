@@ -14,8 +14,9 @@ import msgspec
 from pilotage.api.errors import InputError, PilotageError
 from pilotage.controlplane import hosted, labels, overrides
 from pilotage.controlplane.facts import Release, Switch
-from pilotage.controlplane.image import choose_image, version_of
+from pilotage.controlplane.image import choose_image
 from pilotage.controlplane.overrides import OverrideTable
+from pilotage.controlplane.verdicts import version_of
 from pilotage.decision.facts import Fact, Known, NotSeen
 from pilotage.decision.findings import Finding
 from pilotage.decision.questions import Question

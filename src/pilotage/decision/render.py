@@ -10,6 +10,8 @@ from pilotage.decision.rules import Considered, Decision
 
 __all__ = ["decision_json", "decision_text", "finding_json", "findings_text", "table"]
 
+_ENDED = ("applied", "refused", "needs")
+
 _VERDICTS = {
     "applied": "applied",
     "not-applicable": "does not apply",
@@ -95,13 +97,13 @@ def _no_answer(decision: Decision[Any]) -> list[tuple[str, str]]:
 
 
 def _trail_lines(decision: Decision[Any]) -> list[str]:
-    shown = [entry for entry in decision.trail if not entry.is_guard or entry.verdict in ("refused", "needs")]
+    shown = [entry for entry in decision.trail if not entry.is_guard or entry.verdict in _ENDED]
     width = max((len(entry.rule) for entry in shown), default=0)
     return [_trail_line(entry, width) for entry in shown]
 
 
 def _trail_line(entry: Considered, width: int) -> str:
-    mark = "→" if entry.verdict in ("applied", "refused", "needs") else " "
+    mark = "→" if entry.verdict in _ENDED else " "
     if entry.verdict == "skipped":
         said = f"would give {entry.would_be}: {entry.reason}" if entry.would_be is not None else ""
         said = said or (entry.reason if entry.reason != "not reached" else "")

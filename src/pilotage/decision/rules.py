@@ -83,7 +83,10 @@ class Rule(msgspec.Struct, Generic[F, V], frozen=True):
 
 
 def Guard(name: str, judge: Callable[[F], Verdict[V]]) -> Rule[F, V]:  # noqa: N802 -- reads as a sibling of Rule
-    """A step that never gives a value; it passes, refuses, or needs a fact."""
+    """A step between rules that offers nothing new: it passes, refuses, needs a fact, or keeps what is there already.
+
+    A trail lists it only when it ended the walk.
+    """
     return Rule(name, judge, is_guard=True)
 
 
