@@ -248,8 +248,8 @@ async def test_many_at_once_fetch_each_payload_and_check_each_binary_once(fleet:
     found = await asyncio.gather(*(IMAGE_TOPIC.observe(fleet.services, key) for key in keys))
     assert {IMAGE_TOPIC.decide(observed).value for observed in found} == {operator}
     blobs = [request for request in fleet.source.requests if request.startswith("blob")]
-    # The payload's layer; a layer for each of two architectures; the config of the chosen image for its labels.
-    assert (len(blobs), len(set(blobs))) == (4, 4)
+    # Layer and config of the payload; a layer for each of two architectures; the config of the image for its labels.
+    assert (len(blobs), len(set(blobs))) == (5, 5)
 
 
 async def test_the_binary_must_be_there_for_every_architecture(fleet: Fleet) -> None:

@@ -77,21 +77,27 @@ class Preview(msgspec.Struct, frozen=True):
 
 
 async def preview_fleet(
-    services: Services, change: Change, fail_on: Collection[str] = DEFAULT_FAIL_ON, namespace: str = ""
+    services: Services,
+    change: Change,
+    fail_on: Collection[str] = DEFAULT_FAIL_ON,
+    namespace: str = "",
+    *,
+    before: Change | None = None,
 ) -> Preview:
     """Compare every hosted cluster, of one namespace or of all, in the order of the store.
 
-    Raises InputError when the settings cannot be read, ValueError when `fail_on` names a class that does not exist.
+    `before` is what to compare with, when that is not what is there: an operator that ran once, or never did. Raises InputError when the settings cannot be read, ValueError when `fail_on` names a class that does not exist.
     """
     summarise((), fail_on)  # a typo is told before the fleet is observed
     spec = await read_settings(services.objects) or ControlPlaneSettingsSpec()
+    start = before or Change()
     pools = await _pools_by_cluster(services, namespace)
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def one(found: Object) -> ClusterChange | InputError:
         async with turn:
             try:
-                return await _compare(services, found, spec, change, pools.get(found.key, ()))
+                return await _compare(services, found, spec, (start, change), pools.get(found.key, ()))
             except InputError as error:
                 return error
 
@@ -111,23 +117,20 @@ async def _compare(
     services: Services,
     found: Object,
     spec: ControlPlaneSettingsSpec,
-    change: Change,
+    changes: tuple[Change, Change],
     node_pools: tuple[str, ...],
 ) -> ClusterChange:
     cluster = hosted.read(found.value())
-    release = change.releases.get(found.key)
-    after = msgspec.structs.replace(cluster, release_image=release) if release else cluster
-    sides = (
-        await _side(services, cluster, spec, None),
-        await _side(services, after, change.settings(spec), change.overrides),
-    )
-    return compare(cluster, *sides, node_pools)
+    before, after = [await _side(services, cluster, spec, change) for change in changes]
+    return compare(cluster, before, after, node_pools)
 
 
 async def _side(
-    services: Services, cluster: HostedCluster, spec: ControlPlaneSettingsSpec, table: OverrideTable | None
+    services: Services, cluster: HostedCluster, spec: ControlPlaneSettingsSpec, change: Change
 ) -> Side:
-    observed = await observe_with(services, cluster, spec, table)
+    release = change.releases.get(ObjectKey(*cluster.subject.split("/", 1)))
+    changed = msgspec.structs.replace(cluster, release_image=release) if release else cluster
+    observed = await observe_with(services, changed, change.settings(spec), change.overrides)
     chosen = choose_image(observed.facts).value
     lookups = lookups_of(services.images, services.clock)
     state = observed.facts.cell_state

@@ -19,12 +19,12 @@ import msgspec
 
 from pilotage.controlplane.facts import CPO_BINARY, HYPERSHIFT_COMPONENT, Binary, Release
 from pilotage.decision.facts import Fact, Known, NotSeen
-from pilotage.images import imagereferences, layers, reference
+from pilotage.images import reference
 from pilotage.images.errors import ImageError
 from pilotage.images.executables import has_executable
 from pilotage.images.inspect import inspect_image
 from pilotage.images.parallel import SingleFlight
-from pilotage.images.platforms import open_image
+from pilotage.images.payload import load_payload
 from pilotage.images.reference import Reference
 from pilotage.images.source import Descriptor, ImageSource
 from pilotage.runtime.clock import Clock
@@ -36,7 +36,6 @@ T = TypeVar("T")
 _KEPT = 4096  # answers of one sort; each is a few hundred bytes
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0  # seconds
 _NOT_PULLABLE = ("NotFound", "Unauthorized", "InvalidReference")
-_IMAGE_REFERENCES = f"release-manifests/{imagereferences.FILE}"
 
 
 class _Failure(msgspec.Struct, frozen=True):
@@ -155,17 +154,9 @@ class Lookups:
         return (await self._source.resolve(tagged)).digest
 
     async def _read_release(self, pinned: Reference) -> Release:
-        opened = await open_image(self._source, pinned)
-        found = await layers.read_files(self._source, pinned, opened.image, [_IMAGE_REFERENCES])
-        if _IMAGE_REFERENCES not in found:
-            raise ImageError(
-                "MissingPayloadFile",
-                f"failed to read release {pinned}: there is no {_IMAGE_REFERENCES} in it",
-                reference=str(pinned),
-            )
-        references = imagereferences.parse(found[_IMAGE_REFERENCES])
-        component = references.components.get(HYPERSHIFT_COMPONENT)
-        return Release(references.version, {HYPERSHIFT_COMPONENT: component.image} if component else {})
+        payload = await load_payload(self._source, pinned)
+        component = payload.components.get(HYPERSHIFT_COMPONENT)
+        return Release(payload.version, {HYPERSHIFT_COMPONENT: component.image} if component else {})
 
     async def _check_binary(self, pinned: Reference) -> Known[Binary]:
         check = await has_executable(self._source, pinned, CPO_BINARY)
