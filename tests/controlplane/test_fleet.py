@@ -94,6 +94,16 @@ async def test_switching_the_feature_on_is_a_change_like_any_other(fleet: Fleet)
     assert (await preview_fleet(fleet.services, stated)).fleet.clusters[0].after.rule == "operator-image"
 
 
+async def test_two_operators_are_compared_whatever_runs(fleet: Fleet) -> None:
+    """Both sides may be given: neither needs to be what the settings say."""
+    one, two = await fleet.operator("v1"), await fleet.operator("v2")
+    await fleet.settings(operatorImageForCPO="on")
+    await fleet.cluster(await fleet.release("4.20.3", await fleet.component("a")))
+    before, after = Change(operator_image=one), Change(operator_image=two)
+    change = (await preview_fleet(fleet.services, after, before=before)).fleet.clusters[0]
+    assert (change.before.value, change.after.value) == (one, two)
+
+
 async def test_a_cluster_that_cannot_be_read_is_named(fleet: Fleet) -> None:
     """One broken manifest ends nothing; a class that does not exist is refused before anything is observed."""
     await fleet.cluster(await fleet.release("4.19.7", await fleet.component("a")))

@@ -86,7 +86,10 @@ async def preview_fleet(
 ) -> Preview:
     """Compare every hosted cluster, of one namespace or of all, in the order of the store.
 
-    `before` is what to compare with, when that is not what is there: an operator that ran once, or never did. Raises InputError when the settings cannot be read, ValueError when `fail_on` names a class that does not exist.
+    `before` is what to compare with when that is not what is there: an operator that ran once, or never did. Both sides
+    are changes of the present settings.
+
+    Raises InputError when the settings cannot be read, ValueError when `fail_on` names a class that does not exist.
     """
     summarise((), fail_on)  # a typo is told before the fleet is observed
     spec = await read_settings(services.objects) or ControlPlaneSettingsSpec()
@@ -128,7 +131,7 @@ async def _compare(
 async def _side(
     services: Services, cluster: HostedCluster, spec: ControlPlaneSettingsSpec, change: Change
 ) -> Side:
-    release = change.releases.get(ObjectKey(*cluster.subject.split("/", 1)))
+    release = change.releases.get(ObjectKey(cluster.namespace, cluster.name))
     changed = msgspec.structs.replace(cluster, release_image=release) if release else cluster
     observed = await observe_with(services, changed, change.settings(spec), change.overrides)
     chosen = choose_image(observed.facts).value
