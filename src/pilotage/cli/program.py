@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import typer
 
 from pilotage.api.errors import PilotageError
-from pilotage.cli import about, objects
+from pilotage.cli import about, cpo, objects, overrides
 from pilotage.cli import decide as decide_verb
 from pilotage.cli import explain as explain_verb
 from pilotage.cli import up as up_verb
@@ -39,6 +39,8 @@ def build() -> typer.Typer:
     program.command("up")(up_verb.up)
     program.command("explain")(explain_verb.explain)
     program.command("decide")(decide_verb.decide)
+    program.add_typer(cpo.cpo)
+    program.add_typer(overrides.overrides)
     program.command("get")(objects.get)
     program.command("apply")(objects.apply)
     program.command("delete")(objects.delete)
