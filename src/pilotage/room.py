@@ -28,11 +28,16 @@ V = TypeVar("V")
 
 
 class Services(msgspec.Struct, frozen=True):
-    """What the outside offers to `observe`: objects, images, time. All of it can be a dump, a layout and a fixed clock."""
+    """What the outside offers to `observe`: objects, images, time. All of it can be a dump, a layout and a fixed clock.
+
+    `images_with` gives the same images as they are read with a pull secret, which it takes as a dockerconfigjson document;
+    None where access does not matter. It raises ImageError `PullSecretInvalid`, and gives equal documents one source.
+    """
 
     objects: Reader
     images: ImageSource
     clock: Clock
+    images_with: Callable[[bytes], ImageSource] | None = None
 
 
 class Topic(msgspec.Struct, Generic[F, V], frozen=True):

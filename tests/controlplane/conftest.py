@@ -269,7 +269,11 @@ class Fleet:
         manifest = _manifest(
             HOSTED_CLUSTER,
             ObjectKey("clusters", name),
-            spec={"platform": {"type": platform}, "release": {"image": release}},
+            spec={
+                "platform": {"type": platform},
+                "release": {"image": release},
+                "pullSecret": {"name": "pull-secret"},
+            },
         )
         manifest["metadata"]["annotations"] = {keys[key]: text for key, text in annotations.items()}
         await self.store.apply(

@@ -13,6 +13,7 @@ from pilotage.api.core import CONFIG_MAP
 from pilotage.api.hypershift import HOSTED_CLUSTER
 from pilotage.api.meta import Object, ObjectKey
 from pilotage.api.pilotage import CONTROL_PLANE_IMAGE, CONTROL_PLANE_SETTINGS
+from pilotage.controlplane.access import images_of
 from pilotage.controlplane.lookups import lookups_of
 from pilotage.controlplane.observe import observe, read_settings
 from pilotage.controlplane.observed import Observed, decide
@@ -62,7 +63,7 @@ class _ImageController:
             return Result()
         if observed.cluster.is_deleted:
             return Result()
-        return Result(plan(observed, decide(observed)), resync_after=self._look_again(observed))
+        return Result(plan(observed, decide(observed)), resync_after=await self._look_again(observed))
 
     async def _note_table(self) -> None:
         settings = await read_settings(self._services.objects)
@@ -75,11 +76,12 @@ class _ImageController:
     def _clusters_of_table(self, config_map: Object) -> Iterable[ObjectKey]:
         return tuple(self._clusters) if config_map.key == self._table else ()
 
-    def _look_again(self, observed: Observed) -> float | None:
+    async def _look_again(self, observed: Observed) -> float | None:
         """Sooner than the resync when a fact that matters could not be seen."""
         facts = observed.facts
         failed = (facts.release, facts.binary, facts.operator_labels, facts.payload_labels)
         if not any(isinstance(fact, NotSeen) for fact in (*failed, observed.image_labels)):
             return None
-        pause = lookups_of(self._services.images, self._services.clock).retry_in(facts.operator_image)
+        images = await images_of(self._services, observed.cluster)
+        pause = lookups_of(images, self._services.clock).retry_in(facts.operator_image)
         return max(pause, 1.0) if pause is not None else _LOOK_AGAIN

@@ -16,6 +16,7 @@ from pilotage.api.hypershift import HOSTED_CLUSTER, NODE_POOL, NodePool
 from pilotage.api.meta import Object, ObjectKey
 from pilotage.api.pilotage import ControlPlaneSettingsSpec
 from pilotage.controlplane import hosted
+from pilotage.controlplane.access import images_of
 from pilotage.controlplane.facts import Switch
 from pilotage.controlplane.hosted import HostedCluster
 from pilotage.controlplane.image import choose_image
@@ -135,7 +136,7 @@ async def _side(
     changed = msgspec.structs.replace(cluster, release_image=release) if release else cluster
     observed = await observe_with(services, changed, change.settings(spec), change.overrides)
     chosen = choose_image(observed.facts).value
-    lookups = lookups_of(services.images, services.clock)
+    lookups = lookups_of(await images_of(services, changed), services.clock)
     state = observed.facts.cell_state
     cell = "" if state is None else state.value if isinstance(state, Known) else "unproven"
     labels = labels_of_choice(observed, chosen) if chosen else None

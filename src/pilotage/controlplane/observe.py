@@ -28,6 +28,7 @@ from pilotage.api.pilotage import (
     ControlPlaneSettingsSpec,
 )
 from pilotage.controlplane import eligibility, hosted, overrides
+from pilotage.controlplane.access import images_of
 from pilotage.controlplane.facts import HYPERSHIFT_COMPONENT, Attestation, ImageFacts, Recorded, Release
 from pilotage.controlplane.hosted import HostedCluster
 from pilotage.controlplane.image import choose_image, wanted
@@ -70,7 +71,7 @@ async def observe_with(
     """The same under settings, and with an override table, that the caller chooses: how a preview sees the other side."""
     key = ObjectKey(cluster.namespace, cluster.name)
     record = await _record(services.objects, key)
-    lookups = lookups_of(services.images, services.clock)
+    lookups = lookups_of(await images_of(services, cluster), services.clock)
     facts = _known_facts(cluster, spec, record, services.clock.now())
     if table is None:
         facts = await _with_overrides(services.objects, spec, facts)
