@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 import sys
 from collections.abc import Iterable
@@ -152,7 +153,12 @@ def _rows(table: Table) -> list[list[str]]:
 
 
 def _cell(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    """Text for a table: digests are cut to what a person compares; `-o json` and `get` have them whole."""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return _DIGEST.sub(r"\1", text)
+
+
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 
 
 def _text(table: Table) -> str:
@@ -173,7 +179,7 @@ def _screen(*, is_live: bool) -> Any:
 
 
 class _LineScreen:
-    """For logs and pipes: steps and changes as they come, on stderr; the table once, when it is asked for first."""
+    """For logs and pipes: steps and events as they come on stderr, the tables whenever they differ from the last ones."""
 
     def __init__(self) -> None:
         self._shown = ""
@@ -188,7 +194,8 @@ class _LineScreen:
             print(text + "\n", flush=True)
 
     def changed(self, change: Change) -> None:
-        say(str(change))
+        if change.what == "event":
+            say(str(change))
 
 
 class _LiveScreen:

@@ -31,10 +31,12 @@ async def _records(objects: Reader) -> tuple[dict[str, Any], ...]:
                 "platform": cluster.platform,
                 "version": status.version,
                 "rule": status.rule if condition.status != "False" else "",
+                "outcome": status.rule if condition.status != "False" else f"error: {condition.reason}",
                 "image": status.image,
                 "resolved": condition.status,
                 "reason": condition.reason,
                 "message": condition.message,
+                "why": condition.message.removeprefix(f"{status.image}: "),
                 "warnings": [warning.code for warning in status.warnings],
             }
         )
@@ -51,10 +53,9 @@ BOARD = Board(
         ("CLUSTER", "cluster"),
         ("PLATFORM", "platform"),
         ("VERSION", "version"),
-        ("RULE", "rule"),
-        ("RESOLVED", "resolved"),
-        ("REASON", "reason"),
+        ("RULE", "outcome"),
         ("IMAGE", "image"),
+        ("WHY", "why"),
     ),
     records=_records,
 )
