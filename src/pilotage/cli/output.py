@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-__all__ = ["Output", "OutputOption", "emit", "say"]
+from pilotage.api.errors import PilotageError
+
+__all__ = ["Output", "OutputOption", "emit", "human_size", "say", "told"]
 
 
 class Output(StrEnum):
@@ -38,3 +40,22 @@ def emit(value: Any, output: Output, text: str) -> None:
 def say(text: str) -> None:
     """A remark for the person at the terminal."""
     print(text, file=sys.stderr, flush=True)
+
+
+def told(error: PilotageError) -> str:
+    """An error for the person at the terminal: what happened, every problem, what to do."""
+    lines = [f"error: {error.code}: {error.message}"]
+    lines += [f"  - {problem}" for problem in error.messages if problem != error.message]
+    if error.hint:
+        lines.append(f"  → {error.hint}")
+    return "\n".join(lines)
+
+
+def human_size(count: int) -> str:
+    """Bytes for a person: `812 B`, `44.4 KB`, `1.9 GB`, in powers of 1024."""
+    size = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1024 or unit == "GB":
+            break
+        size /= 1024
+    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import typer
 
 from pilotage.api.errors import PilotageError
-from pilotage.cli import about, cpo, objects, overrides
+from pilotage.cli import about, cpo, image, objects, overrides, release, skew
 from pilotage.cli import decide as decide_verb
 from pilotage.cli import explain as explain_verb
 from pilotage.cli import up as up_verb
-from pilotage.cli.output import say
+from pilotage.cli.output import say, told
 
 __all__ = ["build", "run"]
 
@@ -41,6 +41,9 @@ def build() -> typer.Typer:
     program.command("decide")(decide_verb.decide)
     program.add_typer(cpo.cpo)
     program.add_typer(overrides.overrides)
+    program.add_typer(skew.skew)
+    program.add_typer(release.release)
+    program.add_typer(image.image)
     program.command("get")(objects.get)
     program.command("apply")(objects.apply)
     program.command("delete")(objects.delete)
@@ -63,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     except PilotageError as error:
-        say(_told(error))
+        say(told(error))
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -74,14 +77,6 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 -- the outermost frame: a bug is named as ours, not dumped on the user
         return _bug(error)
     return 0
-
-
-def _told(error: PilotageError) -> str:
-    lines = [f"error: {error.code}: {error.message}"]
-    lines += [f"  - {problem}" for problem in error.messages if problem != error.message]
-    if error.hint:
-        lines.append(f"  → {error.hint}")
-    return "\n".join(lines)
 
 
 def _bug(error: Exception) -> int:
