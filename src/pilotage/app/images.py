@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pilotage.api import manifest
 from pilotage.api.errors import InputError
 from pilotage.app import instance
 from pilotage.app.beside import Beside
@@ -43,7 +42,6 @@ __all__ = [
     "ImageAccess",
     "Images",
     "credentials_file",
-    "open_images",
     "open_registry",
     "opened",
     "read_mirrors",
@@ -184,13 +182,6 @@ def open_registry(access: ImageAccess, credentials: Credentials | None = None) -
     return RegistryClient(credentials if credentials is not None else _credentials(access), settings)
 
 
-def open_images(access: ImageAccess, layout: Path | None = None) -> ImageSource:
-    """What `explain` and `preview` read images from: the layout of an instance, else registries, else nothing."""
-    if layout is not None:
-        return OciLayout(layout)
-    return OfflineSource() if access.is_offline else open_registry(access)
-
-
 def open_cache(environment: Mapping[str, str]) -> ContentCache | None:
     """What was read before: in `$PILOTAGE_CACHE_DIR`, else the user's cache directory; None where nothing can be written."""
     home = environment.get("XDG_CACHE_HOME") or f"{environment.get('HOME', '')}/.cache"
@@ -207,6 +198,8 @@ def read_mirrors(files: tuple[Path, ...]) -> Mirrors:
 
     Raises InputError `UnreadableFile`, `MalformedManifest`, or `NoMirrors` for files without any such object.
     """
+    from pilotage.api import manifest  # noqa: PLC0415 -- YAML is read only when there is some
+
     objects = []
     for file in files:
         try:

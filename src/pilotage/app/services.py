@@ -11,6 +11,8 @@ from pilotage.app import images, instance
 from pilotage.app.images import ImageAccess
 from pilotage.app.objects import ObjectSource, open_reader
 from pilotage.decision.findings import Finding
+from pilotage.images.layout import OciLayout
+from pilotage.images.source import ImageSource
 from pilotage.room import Services
 from pilotage.runtime.clock import SystemClock
 
@@ -27,13 +29,11 @@ class OpenedServices(msgspec.Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def open_services(source: ObjectSource, access: ImageAccess) -> AsyncIterator[OpenedServices]:
-    """Objects of an instance come with the images of that instance; objects of files with registries."""
-    async with open_reader(source) as objects:
-        layout = instance.layout_path(objects.data_dir) if objects.data_dir else None
-        found = images.open_images(access, layout)
-        try:
-            yield OpenedServices(
-                Services(objects.reader, found, SystemClock()), objects.name, objects.findings
-            )
-        finally:
-            await found.close()
+    """Objects of an instance come with the images of that instance alone; objects of files with all that can be read:
+    the images of the instance that is meant, what was read before, registries.
+    """
+    async with open_reader(source) as objects, images.opened(access) as places:
+        found: ImageSource = (
+            OciLayout(instance.layout_path(objects.data_dir)) if objects.data_dir else places.cached
+        )
+        yield OpenedServices(Services(objects.reader, found, SystemClock()), objects.name, objects.findings)

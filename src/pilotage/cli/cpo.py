@@ -61,7 +61,7 @@ def resolve(
     """
     source, access = (
         _source(files, data_dir, tolerant),
-        _access(authfile, ca_file, insecure_registry, offline),
+        _access(authfile, ca_file, insecure_registry, offline, data_dir),
     )
     raise typer.Exit(asyncio.run(_resolve(source, access, tuple(hc or ()), namespace, output)))
 
@@ -129,7 +129,7 @@ def preview(
     )
     source, access = (
         _source(files, data_dir, tolerant),
-        _access(authfile, ca_file, insecure_registry, offline),
+        _access(authfile, ca_file, insecure_registry, offline, data_dir),
     )
     raise typer.Exit(asyncio.run(_preview(source, access, request, output)))
 

@@ -58,7 +58,7 @@ def explain(
     from pilotage.app.objects import ObjectSource
 
     source = ObjectSource(tuple(files or ()), data_dir, tolerant)
-    access = ImageAccess(authfile, ca_file, frozenset(insecure_registry or ()), offline)
+    access = ImageAccess(authfile, ca_file, frozenset(insecure_registry or ()), offline, data_dir=data_dir)
     raise typer.Exit(asyncio.run(_explain(topic, tuple(names or ()), namespace, source, access, output)))
 
 
