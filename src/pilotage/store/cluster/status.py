@@ -32,6 +32,12 @@ NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 
 _OF_PRESENT_OBJECTS = ("get", "delete")
 _LONGEST_TEXT = 2000
+_SENDERS_MISTAKES = (
+    "failed to create typed patch object",
+    "resourceVersion should not be set on objects to be created",
+    "resourceVersion: Invalid value",
+)
+"""What the server answers with 500 although the sender is to blame: an apply that does not fit the schema, and versions."""
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -88,6 +94,8 @@ def refusal(
             return AlreadyExistsError(kind, ObjectKey(key.namespace, status.details.name or key.name))
         case 409:
             return ConflictError(message or text)
+        case 500 if message.startswith(_SENDERS_MISTAKES):
+            return InvalidObjectError(message)
         case 400 | 413 | 415 | 422:
             return InvalidObjectError(message or text, _causes(status))
         case 410:
