@@ -20,7 +20,8 @@ from pilotage.controlplane.overrides import OverrideTable
 from pilotage.controlplane.preview import EFFECTS, ClusterChange
 from pilotage.decision.render import table
 from pilotage.decision.rules import Decision
-from pilotage.images import executables
+from pilotage.images import executables, reference
+from pilotage.images.errors import ImageError
 from pilotage.images.inspect import inspect_image
 from pilotage.room import Services
 
@@ -55,12 +56,14 @@ class LabelRow(msgspec.Struct, frozen=True):
 
 
 async def preview(services: Services, request: PreviewRequest) -> Preview:
-    """Raises InputError for options that say nothing, or say it wrong."""
+    """Raises InputError for options that say nothing, or say it wrong; ImageError for an operator image that is not there."""
     _check(request)
-    before = Change(operator_image=request.from_image, overrides=_table(request.overrides_from))
+    await _check_images(services, request)
+    table = _table(request.overrides_from)
+    before = Change(operator_image=request.from_image, overrides=table)
     after = Change(
         operator_image=request.to_image or request.from_image,
-        overrides=_table(request.overrides_to) or _table(request.overrides_from),
+        overrides=_table(request.overrides_to) if request.overrides_to else table,
         switch=cast("Switch | None", request.switch),
         releases=dict(_release(text) for text in request.releases),
     )
@@ -157,6 +160,19 @@ def _check(request: PreviewRequest) -> None:
     ]
     if problems:
         raise InputError("InvalidOption", problems[0], messages=tuple(problems))
+
+
+async def _check_images(services: Services, request: PreviewRequest) -> None:
+    """A mistyped image would look like one without the binary, and the preview would be about something else.
+
+    Whether an image is there that cannot be asked for stays unknown, as in the decision itself.
+    """
+    for text in filter(None, (request.from_image, request.to_image)):
+        try:
+            await services.images.resolve(reference.parse(text))
+        except ImageError as error:
+            if error.code in ("NotFound", "InvalidReference"):
+                raise
 
 
 def _is_release(text: str) -> bool:

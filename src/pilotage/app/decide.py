@@ -71,13 +71,18 @@ def _decide_line(line: bytes) -> Answer:
         return _refused("InvalidInput", "the request must be a JSON object")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _refused("InvalidJSON", f"the request is not JSON: {error}")
+    if not _is_text(request.id):
+        return _refused("InvalidJSON", "the request is not JSON: its id is not UTF-8")
     question = rooms.questions().get(request.decision) if isinstance(request.decision, str) else None
     if question is None:
         return _refused(
             "UnknownDecision", f"there is no decision called {_shown(request.decision)}", request.id
         )
     if request.input is msgspec.UNSET:
-        return _refused("InvalidInput", "input: required key is missing", request.id)
+        # A request that was understood: its input has a fault, as an input without a required key has.
+        missing = "input: required key is missing"
+        fault = PilotageError("InvalidInput", f"{question.name}: {missing}", messages=(missing,))
+        return Answer(questions.error_answer(fault, request.id), OK)
     return _judged(questions.answer(question, bytes(request.input), request.id), b"{")
 
 
@@ -91,10 +96,18 @@ def _judged(text: bytes, raw: bytes) -> Answer:
 
 
 def _refused(code: str, message: str, request_id: Any = msgspec.UNSET) -> Answer:
-    return Answer(
-        questions.error_answer(PilotageError(code, message, messages=(message,)), request_id),
-        MALFORMED_REQUEST,
-    )
+    return Answer(questions.error_answer(PilotageError(code, message), request_id), MALFORMED_REQUEST)
+
+
+def _is_text(raw: msgspec.Raw | msgspec.UnsetType) -> bool:
+    """Is a value that was passed over without decoding UTF-8, so that the answer may repeat it?"""
+    if raw is msgspec.UNSET:
+        return True
+    try:
+        bytes(raw).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _shown(name: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from pilotage.api.errors import InputError, PilotageError
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.app import instance
 from pilotage.app.objects import read_dump
+from pilotage.decision.findings import Finding
 from pilotage.decision.render import table
 from pilotage.runtime.clock import SystemClock
-from pilotage.store.base import NotFoundError, Reader
+from pilotage.store.base import ConflictError, NotFoundError, Reader
 from pilotage.store.embedded import EmbeddedStore
 
 __all__ = ["MANAGER", "apply", "delete_files", "delete_named", "listing", "select"]
@@ -54,24 +55,36 @@ def listing(kind: Kind, objects: Sequence[Object]) -> str:
 
 
 async def apply(
-    files: tuple[str, ...], data_dir: Path | None, namespace: str, *, dry_run: bool, force: bool
+    files: tuple[str, ...],
+    data_dir: Path | None,
+    namespace: str,
+    *,
+    dry_run: bool,
+    force: bool,
+    report: Callable[[Finding], None],
 ) -> list[str]:
     """Apply every object of the files, namespaces and definitions first. Says for each what became of it.
 
-    All objects are tried before the first is written. Raises InputError `NotApplied` listing every object that would be
-    refused; then nothing was changed.
+    All objects are tried before the first is written. `report` is told of objects that stand in the files twice. Raises
+    InputError `NotApplied` listing every object that would be refused, and `NoObjects` for files that hold none; then
+    nothing was changed.
     """
-    items = sorted(read_dump(files).objects(), key=lambda item: _FIRST.get(item.kind, len(_FIRST)))
+    items = sorted(_objects_of(files, report), key=lambda item: _FIRST.get(item.kind, len(_FIRST)))
     async with _opened(data_dir) as store:
         tried = await _apply_all(store, items, namespace, dry_run=True, force=force)
         problems = tuple(outcome for outcome in tried if isinstance(outcome, PilotageError))
         if problems:
-            messages = tuple(problem.message for problem in problems)
+            has_conflict = any(problem.code == "Conflict" for problem in problems)
             raise InputError(
                 "NotApplied",
                 f"{len(problems)} of {len(items)} objects are refused",
-                messages=messages,
-                hint="nothing was changed",
+                messages=tuple(
+                    f"{_named(*_placed(item, namespace))}: {outcome.message}"
+                    for item, outcome in zip(items, tried, strict=True)
+                    if isinstance(outcome, PilotageError)
+                ),
+                hint="nothing was changed"
+                + ("; --force-conflicts takes over fields of another manager" if has_conflict else ""),
             )
         outcomes = tried if dry_run else await _apply_all(store, items, namespace, dry_run=False, force=force)
     suffix = " (dry run)" if dry_run else ""
@@ -96,7 +109,7 @@ async def _apply_all(
             outcomes.append(problem)
             continue
         changed = "configured" if before and before.raw != after.raw else "unchanged"
-        outcomes.append(f"{kind.resource}/{key.name} {changed if before else 'created'}")
+        outcomes.append(f"{_named(kind, key)} {changed if before else 'created'}")
     return outcomes
 
 
@@ -107,22 +120,42 @@ async def delete_named(kind_name: str, name: str, data_dir: Path | None, namespa
     key = ObjectKey((in_namespace or namespace) if kind.namespaced else "", wanted)
     async with _opened(data_dir) as store:
         await store.delete(kind, key)
-    return [f"{kind.resource}/{key.name} deleted"]
+    return [f"{_named(kind, key)} deleted"]
 
 
-async def delete_files(files: tuple[str, ...], data_dir: Path | None, namespace: str) -> list[str]:
-    """Delete every object that the files name, last first; one that is gone already is said so."""
+async def delete_files(
+    files: tuple[str, ...], data_dir: Path | None, namespace: str, report: Callable[[Finding], None]
+) -> list[str]:
+    """Delete every object that the files name, last first; one that is gone already is said so.
+
+    Raises InputError `NoObjects` for files that hold none.
+    """
     lines = []
+    items = _objects_of(files, report)
     async with _opened(data_dir) as store:
-        for item in reversed(read_dump(files).objects()):
+        for item in reversed(items):
             kind, key = _placed(item, namespace)
             try:
                 await store.delete(kind, key)
             except NotFoundError:
-                lines.append(f"{kind.resource}/{key.name} was not there")
+                lines.append(f"{_named(kind, key)} was not there")
             else:
-                lines.append(f"{kind.resource}/{key.name} deleted")
+                lines.append(f"{_named(kind, key)} deleted")
     return lines
+
+
+def _objects_of(files: tuple[str, ...], report: Callable[[Finding], None]) -> tuple[Object, ...]:
+    dump = read_dump(files)
+    for finding in dump.findings:
+        report(finding)
+    objects = tuple(dump.objects())
+    if not objects:
+        raise InputError("NoObjects", f"{dump.name}: there is no object in there")
+    return objects
+
+
+def _named(kind: Kind, key: ObjectKey) -> str:
+    return f"{kind.resource}/{key.name}"
 
 
 @asynccontextmanager
@@ -145,6 +178,12 @@ def _manifest(item: Object, key: ObjectKey) -> dict[str, Any]:
         metadata["namespace"] = key.namespace
     return {**value, "metadata": metadata}
 
+
+def _is_conflict(problem: PilotageError) -> bool:
+    return isinstance(problem, ConflictError)
+
+
+_FORCE = "; take over fields of another manager with --force-conflicts"
 
 _FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
 """What others need to be there already."""

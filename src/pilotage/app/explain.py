@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +16,8 @@ from pilotage.decision.rules import Decision
 from pilotage.room import Services, Topic
 
 __all__ = ["Explained", "described", "explain", "keys_of", "told"]
+
+_LISTED = 20  # names in a hint: more than that is not read
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -36,13 +40,14 @@ async def keys_of(
 ) -> tuple[ObjectKey, ...]:
     """The objects that are meant: `NAMESPACE/NAME`, or a `NAME` that stands in one namespace only; all without names.
 
-    Raises InputError `NotFound` naming every object that is not there, `Ambiguous` for a name of several namespaces.
+    Raises InputError `NotFound` naming every object that is not there, `Ambiguous` when all that is wrong are names that
+    stand in several namespaces.
     """
     present = [item.key for item in (await services.objects.list(topic.kind, namespace)).items]
     if not names:
         return tuple(present)
-    found, problems = [], []
-    for name in names:
+    found, problems, code = [], [], "Ambiguous"
+    for name in dict.fromkeys(names):
         wanted_namespace, _, wanted = name.rpartition("/")
         fitting = [key for key in present if key.name == wanted and wanted_namespace in ("", key.namespace)]
         if len(fitting) == 1:
@@ -52,13 +57,26 @@ async def keys_of(
                 f"{topic.kind.kind} {name} stands in {', '.join(key.namespace for key in fitting)}: say NAMESPACE/{name}"
             )
         else:
+            code = "NotFound"
             problems.append(f"{topic.kind.kind} {name} is not there")
     if problems:
-        listed = ", ".join(map(str, present)) or "none"
-        raise InputError(
-            "NotFound", "; ".join(problems), messages=tuple(problems), hint=f"there is: {listed}"
-        )
-    return tuple(found)
+        raise InputError(code, "; ".join(problems), messages=tuple(problems), hint=_there_is(present, names))
+    return tuple(dict.fromkeys(found))
+
+
+def _there_is(present: Sequence[ObjectKey], names: Iterable[str]) -> str:
+    """What could have been meant: everything when that is little, else what is close to the names."""
+    texts = [str(key) for key in present]
+    if len(texts) <= _LISTED:
+        return f"there is: {', '.join(texts) or 'none'}"
+    by_name = {key.name: str(key) for key in present}
+    close = [
+        by_name[match]
+        for name in names
+        for match in difflib.get_close_matches(name.rpartition("/")[2], by_name, n=3)
+    ]
+    meant = f"; did you mean {', '.join(dict.fromkeys(close))}?" if close else ""
+    return f"there are {len(texts)}{meant}"
 
 
 def described(topic: Topic[Any, Any], answer: Explained) -> dict[str, Any]:

@@ -46,9 +46,12 @@ def why(path: Path, version: str, platform: str) -> Why:
 async def retire(
     path: Path, payloads: Iterable[str], contains: Iterable[str], access: ImageAccess
 ) -> tuple[Retirement, ...]:
-    """Compare the commit of each pinned image with that of the payload of its version."""
+    """Compare the commit of each pinned image with that of the payload of its version. `contains` are `PAYLOAD=PINNED`.
+
+    Raises InputError for a table that does not load, and for a `contains` that is no such pair.
+    """
     table = read_table(path).table
-    descents = frozenset(tuple(text.partition("=")[::2]) for text in contains)
+    descents = _descents(contains)
     fixes = {}
     async with opened(access) as images:
         commits = dict([await _payload_commit(images, text) for text in payloads])
@@ -60,6 +63,17 @@ async def retire(
                 known = True if is_same or (mine, pinned) in descents else None
                 fixes[f"{entry.image}|{entry.version}"] = FixFacts(pinned, mine, known)
     return tablecare.retire(table, fixes)
+
+
+def _descents(contains: Iterable[str]) -> frozenset[tuple[str, str]]:
+    """Pairs of a payload commit and a pinned commit that it contains."""
+    pairs = [text.partition("=") for text in contains]
+    faults = [head + equals + tail for head, equals, tail in pairs if not (head and tail)]
+    if faults:
+        raise InputError(
+            "InvalidOption", f"--contains {', '.join(faults)}: write PAYLOAD_COMMIT=PINNED_COMMIT"
+        )
+    return frozenset((head, tail) for head, _, tail in pairs)
 
 
 async def _payload_commit(images: Images, text: str) -> tuple[str, str]:

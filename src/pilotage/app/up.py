@@ -1,7 +1,8 @@
 """`pilotage up`: the embedded store, the sample world and all controllers in one process.
 
 The data directory is the whole state: stop at any line and start again, and what is missing is built, what is there is
-kept. Images and fleet are loaded only into an empty directory, so a user's own changes survive a restart.
+kept. Images and fleet are loaded only into an empty directory, so a user's own changes survive a restart. The objects are
+opened first: a directory that holds something else is refused before anything is written into it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from pilotage.api.errors import InputError, RemoteError
 from pilotage.app import instance, rooms
 from pilotage.images.layout import OciLayout
 from pilotage.room import Board, Services
@@ -57,34 +59,57 @@ async def running(
     """Start everything; stop it in order when the block ends, however it ends.
 
     `data_dir` None is a directory that is gone afterwards. `on_step` is told what is being done, for progress;
-    `on_change` of every write a controller made.
+    `on_change` of every write a controller made. Raises InputError `UnusableDirectory` or `NotAStore`, StoreBusyError when
+    an instance runs there already, RemoteError `DirectoryFailed`.
     """
-    with _directory(data_dir) as directory:
+    async with contextlib.AsyncExitStack() as stack:
+        directory = stack.enter_context(_directory(data_dir))
         clock = SystemClock()
-        layout = OciLayout(instance.layout_path(directory), create=True)
-        await payloads.build(layout, on_step)
-        async with await EmbeddedStore.open(instance.store_path(directory), clock) as store:
-            on_step("loading the sample fleet")
-            await fleet.load(store)
-            informers = Informers(store, clock)
-            services = Services(informers.reader(), layout, clock)
-            controllers = tuple(
-                controller for room in rooms.rooms() for controller in room.controllers(services)
+        with _writing(directory):
+            store = await stack.enter_async_context(
+                await EmbeddedStore.open(instance.store_path(directory), clock)
             )
-            on_step("starting controllers")
-            runner = Runner(
-                store, controllers, clock, informers=informers, on_change=on_change, freeze_heap=True
-            )
-            with instance.announced(directory, os.environ):
-                async with runner:
-                    yield Running(directory, services, runner)
+            layout = OciLayout(instance.layout_path(directory), create=True)
+            await payloads.build(layout, on_step)
+        on_step("loading the sample fleet")
+        await fleet.load(store)
+        informers = Informers(store, clock)
+        services = Services(informers.reader(), layout, clock)
+        controllers = tuple(controller for room in rooms.rooms() for controller in room.controllers(services))
+        on_step("starting controllers")
+        runner = Runner(store, controllers, clock, informers=informers, on_change=on_change, freeze_heap=True)
+        stack.enter_context(instance.announced(directory, os.environ))
+        await stack.enter_async_context(runner)
+        yield Running(directory, services, runner)
 
 
 @contextlib.contextmanager
 def _directory(data_dir: Path | None) -> Iterator[Path]:
-    if data_dir is not None:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The directory, ours alone. Raises InputError `UnusableDirectory`, StoreBusyError."""
+    with contextlib.ExitStack() as stack:
+        if data_dir is None:
+            data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pilotage-")))
+        try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            stack.enter_context(instance.held(data_dir))
+        except OSError as error:
+            raise InputError(
+                "UnusableDirectory",
+                f"{data_dir}: cannot be used as data directory: {error.strerror}",
+                hint="name a directory that can be written with --data-dir DIR",
+            ) from None
         yield data_dir
-        return
-    with tempfile.TemporaryDirectory(prefix="pilotage-") as directory:
-        yield Path(directory)
+
+
+@contextlib.contextmanager
+def _writing(directory: Path) -> Iterator[None]:
+    """The system's refusals while images are built: a full disk, a file where a folder should be."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or directory
+        raise RemoteError(
+            "DirectoryFailed",
+            f"{directory}: writing the sample images failed: {where}: {error.strerror}",
+            hint="look at the disk's space and permissions, or name another directory; what is there is kept",
+        ) from None

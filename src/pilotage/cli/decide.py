@@ -42,8 +42,10 @@ def decide(
         _print_list(output)
     elif schema is not None:
         _print_schema(schema)
+    elif lines and file is not None:
+        raise typer.BadParameter("--lines reads one FILE; each line names its own decision")
     elif lines:
-        raise typer.Exit(_answer_lines(Path(name) if name else file))
+        raise typer.Exit(_answer_lines(Path(name) if name else None))
     elif name is None:
         raise typer.BadParameter("name a decision, or use --lines, --list or --schema")
     else:
@@ -77,10 +79,10 @@ def _answer_one(name: str, file: Path | None, output: Output) -> int:
     try:
         question = decide.find(name)
     except PilotageError as unknown:
-        _write(questions.error_answer(unknown))
-        return decide.MALFORMED_REQUEST
-    with _opened(file) as stream:
-        answer = decide.decide_one(question, stream.read())
+        answer = decide.Answer(questions.error_answer(unknown), decide.MALFORMED_REQUEST)
+    else:
+        with _opened(file) as stream:
+            answer = decide.decide_one(question, stream.read())
     if output is Output.JSON:
         _write(answer.text)
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pilotage.cli.access import report
 from pilotage.cli.output import Output, OutputOption, emit, say
 from pilotage.cli.sources import DataDirOption, FilesOption, NamespaceOption, TolerantOption
 
@@ -60,7 +61,8 @@ def apply(
     """
     from pilotage.app import edit
 
-    for line in asyncio.run(edit.apply(tuple(files), data_dir, namespace, dry_run=dry_run, force=force)):
+    work = edit.apply(tuple(files), data_dir, namespace, dry_run=dry_run, force=force, report=report)
+    for line in asyncio.run(work):
         print(line)
 
 
@@ -79,12 +81,12 @@ def delete(
     """
     from pilotage.app import edit
 
-    if bool(files) == bool(kind and name):
+    if bool(files) == bool(kind or name) or bool(kind) != bool(name):
         raise typer.BadParameter("name a kind and an object, or manifests with -f")
     work = (
         edit.delete_named(kind, name, data_dir, namespace)
         if not files
-        else edit.delete_files(tuple(files), data_dir, namespace)
+        else edit.delete_files(tuple(files), data_dir, namespace, report)
     )
     for line in asyncio.run(work):
         print(line)

@@ -9,8 +9,10 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from pilotage.api.errors import PilotageError
 from pilotage.cli import about, cpo, image, objects, overrides, release, skew
@@ -25,10 +27,22 @@ OUR_BUG = 4
 INTERRUPTED = 130
 
 
+class _Verbs(TyperGroup):
+    """All verbs; a reader that went away (`pilotage … | head`) ends the program in silence, which is not an error."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _stop_printing()
+            raise typer.Exit from None
+
+
 def build() -> typer.Typer:
     """All verbs. A group is one Typer of its own module."""
     program = typer.Typer(
         name="pilotage",
+        cls=_Verbs,
         help="Follow a container image from the quay where it is built to the node that runs it.",
         no_args_is_help=True,
         add_completion=False,
@@ -60,23 +74,30 @@ def run(arguments: Sequence[str]) -> int:
 
         completion_init()
     command = typer.main.get_command(build())
+    code = 0
     try:
         # Standalone, so that Typer words its own usage errors; it ends by SystemExit, whose code is the exit code.
         command.main(list(arguments), prog_name="pilotage")
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
+        code = ended.code if isinstance(ended.code, int) else 0
     except PilotageError as error:
         say(told(error))
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader went away (`pilotage … | head`): not an error, and nothing more can be printed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001 -- the outermost frame: a bug is named as ours, not dumped on the user
         return _bug(error)
-    return 0
+    try:
+        sys.stdout.flush()  # here, where a reader that went away can still be told from an error
+    except BrokenPipeError:
+        _stop_printing()
+        return 0
+    return code
+
+
+def _stop_printing() -> None:
+    """What is printed from here on goes nowhere, so that Python's own last flush has nothing to complain about."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _bug(error: Exception) -> int:

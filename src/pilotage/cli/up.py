@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["up"]
 
-SETTLED, NOT_SETTLED = 0, 3
+SETTLED, NOT_SETTLED, INTERRUPTED = 0, 3, 130
 
 
 def up(
@@ -45,7 +45,8 @@ def up(
     Shows every hosted cluster with its control plane operator image, the rule that chose it, and the reason. With -o
     json or yaml the result is printed as one document when nothing moves any more. Ctrl-C stops.
 
-    Exit codes: 0 stopped or settled, 3 it did not settle in time.
+    Exit codes: 0 stopped or settled, 2 the directory cannot be used, 3 it did not settle in time, or an instance runs in
+    the directory already, 130 stopped before it settled.
 
     Example: pilotage up --until-settled
     """
@@ -81,6 +82,8 @@ async def _up(data_dir: Path | None, output: Output, patience: float | None) -> 
         )
         if patience is not None:
             return await _settle(instance, output, patience, stopping)
+        if stopping.is_set():
+            return SETTLED
         screen.step(_invitation(instance))
         await _follow(instance, screen, moved, stopping)
     return SETTLED
@@ -96,14 +99,15 @@ async def _settle(instance: Running, output: Output, patience: float, stopping: 
     finally:
         settled.cancel()
         stopped.cancel()
+    if stopped in done and settled not in done:
+        say("stopped before everything settled")
+        return INTERRUPTED
     tables = await instance.tables()
     emit(_document(tables), output, "\n\n".join(_text(table) for table in tables))
     if settled in done:
         return SETTLED
-    if stopped not in done:
-        say(
-            f"error: NotSettled: still moving after {patience:g} s: {', '.join(map(str, instance.runner.pending()))}"
-        )
+    moving = (f"{name} {key}" for name, keys in instance.runner.pending().items() for key in keys)
+    say(f"error: NotSettled: still moving after {patience:g} s: {', '.join(moving) or 'the start'}")
     for problem in instance.runner.problems():
         say(f"  - {problem}")
     return NOT_SETTLED
