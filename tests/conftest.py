@@ -1,217 +1,176 @@
-"""A real kube-apiserver for tests that only a real one can prove: fixture `real_api`.
+"""What the tests of the faces stand on: the program in this process and as real processes, and a settled sample world.
 
-Taken is the first of: the cluster of `PILOTAGE_TEST_KUBECONFIG`; the binaries in `KUBEBUILDER_ASSETS`; those that
-`tools/apiserver/build.sh` left in its cache. When there is none, the tests that ask for it are skipped, visibly.
-Each worker of pytest-xdist that needs one starts its own, on ephemeral ports of loopback.
+Every test has a home of its own, so that no running instance, cache or credential of anybody else is found. Processes are
+waited for by what they say or by what can be seen, up to a deadline that is only met when something is broken.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import io
 import json
 import os
+import queue
 import shutil
-import socket
-import ssl
+import signal
 import subprocess
+import sys
+import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-TOOL = Path(__file__).parents[1] / "tools" / "apiserver"
-TOKEN = "admin-of-a-test"
-START_LIMIT = 90.0
-STOP_LIMIT = 10.0
-ATTEMPTS = 3  # a free port may be taken by somebody else before the server binds it
+from pilotage.cli import program
+
+DEADLINE = 60.0  # seconds
+MAIN = (sys.executable, "-c", "from pilotage.cli import main; main()")
 
 
-@dataclass
-class RealApi:
-    """A kube-apiserver. `kubeconfig` has the contexts `token`, `certificate` and `nobody`, when it is ours.
+class Ran(NamedTuple):
+    """What became of one command."""
 
-    `etcd` is the address of its etcd, empty for a cluster that was given to us.
-    """
+    code: int
+    out: str
+    err: str
 
-    kubeconfig: Path
-    etcd: str = ""
-    folder: Path | None = None
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    def json(self) -> Any:
+        return json.loads(self.out)
 
-    @property
-    def is_ours(self) -> bool:
-        return self.folder is not None
+
+class Running:
+    """A process of the program whose lines are read as they come."""
+
+    def __init__(self, arguments: tuple[object, ...], environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [*MAIN, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        self.out: list[bytes] = []
+        self.err: list[bytes] = []
+        self._lines: dict[str, queue.Queue[bytes]] = {"out": queue.Queue(), "err": queue.Queue()}
+        self._readers = [
+            threading.Thread(target=self._read, args=(name, stream), daemon=True)
+            for name, stream in (("out", self.process.stdout), ("err", self.process.stderr))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def line(self, stream: str = "out") -> bytes:
+        """The next line that was not asked for yet; empty at the end of the stream."""
+        return self._lines[stream].get(timeout=DEADLINE)
+
+    def wait_for(self, text: str, stream: str = "err") -> str:
+        """Read on to the next line with `text`."""
+        while line := self.line(stream):
+            if text in line.decode():
+                return line.decode()
+        raise AssertionError(f"ended without saying {text!r}: {b''.join(self.err).decode()}")
+
+    def send(self, line: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line)
+        self.process.stdin.flush()
+
+    def end(self, number: signal.Signals | None = None) -> Ran:
+        """Send a signal, or close its input, and wait until it is gone."""
+        if number is not None:
+            self.process.send_signal(number)
+        self.process.stdin.close()
+        code = self.process.wait(DEADLINE)
+        for reader in self._readers:
+            reader.join(DEADLINE)
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return Ran(code, b"".join(self.out).decode(), b"".join(self.err).decode())
+
+    def _read(self, name: str, stream: Any) -> None:
+        kept = getattr(self, name)
+        for line in stream:
+            kept.append(line)
+            self._lines[name].put(line)
+        self._lines[name].put(b"")
+
+
+@pytest.fixture
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home of a user who has nothing yet; it is also where commands run."""
+    directory = tmp_path / "user"
+    directory.mkdir()
+    for name in ("PILOTAGE_DATA_DIR", "PILOTAGE_CACHE_DIR", "PILOTAGE_DEBUG", "REGISTRY_AUTH_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(directory))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory / "run"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(directory / "cache"))
+    monkeypatch.chdir(directory)
+    return directory
+
+
+@pytest.fixture
+def cli(
+    user: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Ran]:
+    """Run one command in this process: `cli("get", "hc", stdin="...")`."""
+
+    def run(*arguments: object, stdin: str | bytes = b"") -> Ran:
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        capsys.readouterr()
+        code = program.run([str(each) for each in arguments])
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def start(user: Path) -> Iterator[Callable[..., Running]]:
+    """Start the program as a process; what still runs at the end of the test is killed."""
+    with contextlib.ExitStack() as stack:
+
+        def run(*arguments: object) -> Running:
+            running = Running(arguments, dict(os.environ))
+            stack.callback(_bury, running)
+            return running
+
+        yield run
+
+
+def _bury(running: Running) -> None:
+    if running.process.poll() is None:
+        running.process.kill()
+    if not running.process.stdout.closed:
+        running.end()
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Ask until the answer is as wished, and give it; the last answer is shown when the deadline passes."""
+
+    def ask(question: Callable[[], Any], is_wished: Callable[[Any], bool] = bool) -> Any:
+        deadline = time.monotonic() + DEADLINE
+        while not is_wished(answer := question()):
+            assert time.monotonic() < deadline, f"never came true; last seen: {answer}"
+            time.sleep(0.01)
+        return answer
+
+    return ask
 
 
 @pytest.fixture(scope="session")
-def real_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApi]:
-    given = os.environ.get("PILOTAGE_TEST_KUBECONFIG")
-    if given:
-        yield RealApi(Path(given))
-        return
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip("no kube-apiserver: run tools/apiserver/build.sh, or set KUBEBUILDER_ASSETS")
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl: a kube-apiserver needs keys")
-    for attempt in range(ATTEMPTS):
-        api = RealApi(Path(), folder=tmp_path_factory.mktemp("real-api"))
-        try:
-            _start(api, binaries)
-            break
-        except RuntimeError:
-            _stop(api)
-            if attempt == ATTEMPTS - 1:
-                raise
-    try:
-        yield api
-    finally:
-        _stop(api)
+def _settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("world") / "data"
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(directory.parent / "run")}
+    command = [*MAIN, "up", "--until-settled", "--data-dir", str(directory)]
+    subprocess.run(command, check=True, capture_output=True, env=environment, timeout=DEADLINE)
+    return directory
 
 
-def _binaries() -> Path | None:
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if assets:
-        folders: Sequence[Path] = (Path(assets),)
-    else:
-        sources = b"".join((TOOL / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folders = sorted(
-            (cache / "pilotage" / "apiserver").glob(f"{hashlib.sha256(sources).hexdigest()[:16]}-*")
-        )
-    whole = [
-        folder
-        for folder in folders
-        if all(os.access(folder / name, os.X_OK) for name in ("etcd", "kube-apiserver"))
-    ]
-    return whole[-1] if whole else None
-
-
-def _start(api: RealApi, binaries: Path) -> None:
-    """Raises RuntimeError with the end of a log when one of the two does not come up."""
-    folder = api.folder
-    assert folder is not None
-    client_port, peer_port, secure_port = _free_ports(3)
-    api.etcd = f"http://127.0.0.1:{client_port}"
-    peer = f"http://127.0.0.1:{peer_port}"
-    _run(api, "etcd", [
-        str(binaries / "etcd"), "--data-dir", str(folder / "data"), "--unsafe-no-fsync", "--log-level", "error",
-        "--listen-client-urls", api.etcd, "--advertise-client-urls", api.etcd,
-        "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
-    ])  # fmt: skip
-    _make_key(folder / "accounts.key")
-    _make_client_certificate(folder / "admin.crt", folder / "admin.key")
-    (folder / "tokens.csv").write_text(
-        f'{TOKEN},admin,admin,"system:masters"\nnobody-of-a-test,nobody,nobody\n'
-    )
-    _run(api, "kube-apiserver", [
-        str(binaries / "kube-apiserver"), "--etcd-servers", api.etcd, "--cert-dir", str(folder),
-        "--bind-address", "127.0.0.1", "--secure-port", str(secure_port),
-        "--authorization-mode", "RBAC", "--token-auth-file", str(folder / "tokens.csv"),
-        "--client-ca-file", str(folder / "admin.crt"),
-        "--service-account-issuer", "https://127.0.0.1", "--service-cluster-ip-range", "10.0.0.0/24",
-        "--service-account-key-file", str(folder / "accounts.key"),
-        "--service-account-signing-key-file", str(folder / "accounts.key"),
-        "--disable-admission-plugins", "ServiceAccount", "--allow-privileged",
-    ])  # fmt: skip
-    server = f"https://127.0.0.1:{secure_port}"
-    _wait_until_ready(api, server)
-    api.kubeconfig = folder / "kubeconfig"
-    api.kubeconfig.write_text(json.dumps(_kubeconfig(server)))
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def _run(api: RealApi, name: str, command: list[str]) -> None:
-    assert api.folder is not None
-    with (api.folder / f"{name}.log").open("wb") as log:
-        api.processes.append(
-            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=api.folder)
-        )
-
-
-def _make_key(path: Path) -> None:
-    _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(path))
-
-
-def _make_client_certificate(certificate: Path, key: Path) -> None:
-    """Signed by itself: the server is told to believe it."""
-    _openssl(
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-        "-subj", "/O=system:masters/CN=certified-admin", "-addext", "extendedKeyUsage=clientAuth",
-        "-out", str(certificate), "-keyout", str(key),
-    )  # fmt: skip
-
-
-def _openssl(*arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
-
-
-def _wait_until_ready(api: RealApi, server: str) -> None:
-    """Until it says so itself and its own namespaces are there."""
-    trusting = ssl.create_default_context()
-    trusting.check_hostname = False
-    trusting.verify_mode = ssl.CERT_NONE
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
-    )
-    deadline = time.monotonic() + START_LIMIT
-    for path in ("/readyz", "/api/v1/namespaces/default"):
-        request = urllib.request.Request(server + path, headers={"Authorization": f"Bearer {TOKEN}"})
-        while True:
-            with contextlib.suppress(OSError), opener.open(request, timeout=5) as answer:
-                if answer.status == 200:
-                    break
-            dead = [each for each in api.processes if each.poll() is not None]
-            if dead or time.monotonic() > deadline:
-                raise RuntimeError(f"no kube-apiserver came up:\n{_logs(api)}")
-            time.sleep(0.05)
-
-
-def _logs(api: RealApi) -> str:
-    assert api.folder is not None
-    return "\n".join(
-        f"--- {path}\n{path.read_text(errors='replace')[-2000:]}" for path in sorted(api.folder.glob("*.log"))
-    )
-
-
-def _kubeconfig(server: str) -> dict[str, object]:
-    """Relative paths: whoever copies the folder has everything."""
-    users = {
-        "token": {"token": TOKEN},
-        "certificate": {"client-certificate": "admin.crt", "client-key": "admin.key"},
-        "nobody": {"token": "nobody-of-a-test"},
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "token",
-        "clusters": [
-            {"name": "test", "cluster": {"server": server, "certificate-authority": "apiserver.crt"}}
-        ],
-        "users": [{"name": name, "user": user} for name, user in users.items()],
-        "contexts": [{"name": name, "context": {"cluster": "test", "user": name}} for name in users],
-    }
-
-
-def _stop(api: RealApi) -> None:
-    """The server before its store. The logs stay in pytest's folder."""
-    for process in reversed(api.processes):
-        process.terminate()
-        try:
-            process.wait(STOP_LIMIT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    api.processes.clear()
+@pytest.fixture
+def world(_settled: Path, tmp_path: Path) -> Path:
+    """The data directory of a settled sample world that nobody runs, free to change."""
+    return Path(shutil.copytree(_settled, tmp_path / "world"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pilotage.api.errors import PilotageError
+from pilotage.api.errors import InputError, PilotageError
 from pilotage.app import rooms
 from pilotage.decision import questions
 from pilotage.decision.questions import Question
@@ -41,10 +41,10 @@ _request_decoder = msgspec.json.Decoder(_Request)
 
 
 def find(name: str) -> Question[Any, Any]:
-    """Raises PilotageError `UnknownDecision`."""
+    """Raises InputError `UnknownDecision`."""
     known = rooms.questions()
     if name not in known:
-        raise PilotageError(
+        raise InputError(
             "UnknownDecision",
             f'there is no decision called "{name}"',
             hint="pilotage decide --list shows them all",
@@ -73,17 +73,18 @@ def _decide_line(line: bytes) -> Answer:
         return _refused("InvalidJSON", f"the request is not JSON: {error}")
     if not _is_text(request.id):
         return _refused("InvalidJSON", "the request is not JSON: its id is not UTF-8")
+    request_id = _compact(request.id)
     question = rooms.questions().get(request.decision) if isinstance(request.decision, str) else None
     if question is None:
         return _refused(
-            "UnknownDecision", f"there is no decision called {_shown(request.decision)}", request.id
+            "UnknownDecision", f"there is no decision called {_shown(request.decision)}", request_id
         )
     if request.input is msgspec.UNSET:
         # A request that was understood: its input has a fault, as an input without a required key has.
         missing = "input: required key is missing"
         fault = PilotageError("InvalidInput", f"{question.name}: {missing}", messages=(missing,))
-        return Answer(questions.error_answer(fault, request.id), OK)
-    return _judged(questions.answer(question, bytes(request.input), request.id), b"{")
+        return Answer(questions.error_answer(fault, request_id), OK)
+    return _judged(questions.answer(question, bytes(request.input), request_id), b"{")
 
 
 def _judged(text: bytes, raw: bytes) -> Answer:
@@ -108,6 +109,11 @@ def _is_text(raw: msgspec.Raw | msgspec.UnsetType) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _compact(raw: msgspec.Raw | msgspec.UnsetType) -> msgspec.Raw | msgspec.UnsetType:
+    """The value without the white space around its parts, its numbers as they were written."""
+    return raw if raw is msgspec.UNSET else msgspec.Raw(msgspec.json.format(bytes(raw), indent=-1))
 
 
 def _shown(name: Any) -> str:
