@@ -23,6 +23,7 @@ _MAX_DIFFED = (
     4 << 20
 )  # lines are matched in quadratic time at worst; a generated file of this size is not read by people
 
+_DEFAULT_STREAM = "rhel-9"
 _Place = tuple[str, str, str, str]
 
 
@@ -114,7 +115,8 @@ def _boot_images(payload: ReleasePayload) -> dict[_Place, str]:
         return {}
     streams = {name: stream for name, stream in (found.streams or {}).items() if stream is not None}
     if found.default is not None:
-        streams.setdefault("default", found.default)
+        # A payload of one stream has no names: its default is the stream that later payloads call rhel-9.
+        streams.setdefault(_DEFAULT_STREAM, found.default)
     return {
         (name, image.architecture, image.platform, image.where): image.image
         for name, stream in streams.items()
