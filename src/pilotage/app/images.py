@@ -22,6 +22,7 @@ import msgspec
 from pilotage.api.errors import InputError
 from pilotage.app import instance
 from pilotage.app.beside import Beside
+from pilotage.app.releaseversions import Versions
 from pilotage.decision.findings import Finding
 from pilotage.images import locations
 from pilotage.images.cache import CachedSource, ContentCache
@@ -52,7 +53,7 @@ _CACHE_BYTES = 2 << 30
 
 
 class ImageAccess(msgspec.Struct, frozen=True):
-    """How the user wants images to be reached. `overrides` are `source=target` pairs."""
+    """How the user wants images to be reached. `overrides` are `source=target` pairs, `versions` says where versions are looked up."""
 
     authfile: Path | None = None
     ca_file: Path | None = None
@@ -61,6 +62,7 @@ class ImageAccess(msgspec.Struct, frozen=True):
     mirror_files: tuple[Path, ...] = ()
     overrides: tuple[str, ...] = ()
     data_dir: Path | None = None
+    versions: Versions = Versions()
 
 
 class Images:

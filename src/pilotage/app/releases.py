@@ -1,6 +1,6 @@
 """Where is a release payload, and what is read with it? Every `pilotage release` verb begins here.
 
-A payload is named by a reference, `oci:DIR[:NAME]`, `oci-archive:FILE`, `docker-archive:FILE`, a directory that is or holds
+A payload is named by a version (`releaseversions`), a reference, `oci:DIR[:NAME]`, `oci-archive:FILE`, `docker-archive:FILE`, a directory that is or holds
 `release-manifests/`, or a file with the short form (`images.payloadsummary`), which knows versions and components only. Its
 components are looked for beside it first when it lies in a layout, then wherever references are read.
 """
@@ -14,6 +14,8 @@ from typing import TypeVar
 import msgspec
 
 from pilotage.api.errors import InputError
+from pilotage.api.versions import is_semver
+from pilotage.app import releaseversions
 from pilotage.app.images import Images
 from pilotage.images import payloadsummary
 from pilotage.images import reference as references
@@ -48,6 +50,8 @@ async def open_release(images: Images, text: str, platform: Platform | None = No
         return Release(payload_of(path), images.cached)
     if path is not None:
         return Release(await load_directory(path), images.cached)
+    if is_semver(text):
+        text = await releaseversions.pull_spec_of(text, images.access.versions, images.access)
     source, reference = await images.open(text, cached=True)
     payload = await load_payload(source, reference, platform)
     return Release(payload, images.beside(source), source, reference)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 else:
     ImageAccess = object  # Typer evaluates annotations; the record itself comes with libraries that a help page needs not
 
-__all__ = ["ImageAccess", "report", "with_access"]
+__all__ = ["ImageAccess", "report", "with_access", "with_release_access"]
 
 MirrorsOption = Annotated[
     list[Path] | None,
@@ -34,6 +35,27 @@ MirrorsOption = Annotated[
 OverridesOption = Annotated[
     list[str] | None,
     typer.Option("--overrides", metavar="SRC=DST", help="Rewrite this prefix of references. Repeatable."),
+]
+VersionsOption = Annotated[
+    Path | None,
+    typer.Option("--versions", metavar="FILE", help="A map of versions to pull specs, looked at first."),
+]
+ChannelOption = Annotated[
+    str,
+    typer.Option(
+        "--channel", help="Look a version up in this channel. [default: fast, stable, candidate-X.Y]"
+    ),
+]
+ArchOption = Annotated[
+    str, typer.Option("--arch", help="Look a version up for this architecture, such as amd64.")
+]
+GraphOption = Annotated[
+    str,
+    typer.Option(
+        "--update-graph",
+        metavar="URL",
+        help="The update graph. [default: $PILOTAGE_UPDATE_GRAPH, or the public one]",
+    ),
 ]
 
 
@@ -59,17 +81,45 @@ def _access(
     )
 
 
-def with_access(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """The verb with the options in place of its argument `access`."""
-    options = inspect.signature(_access, eval_str=True).parameters
-    own = inspect.signature(verb, eval_str=True).parameters
+def _release_access(
+    versions: VersionsOption = None,
+    channel: ChannelOption = "",
+    arch: ArchOption = "multi",
+    update_graph: GraphOption = "",
+    **given: Any,
+) -> ImageAccess:
+    import msgspec
 
+    from pilotage.app.releaseversions import DEFAULT_GRAPH, Versions
+
+    graph = update_graph or os.environ.get("PILOTAGE_UPDATE_GRAPH") or DEFAULT_GRAPH
+    return msgspec.structs.replace(_access(**given), versions=Versions(versions, graph, channel, arch))
+
+
+def with_access(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The verb with the options for images in place of its argument `access`."""
+    return _with_options(verb, _access, _parameters(_access))
+
+
+def with_release_access(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a verb that also takes a version for a release."""
+    own = [each for each in _parameters(_release_access) if each.name != "given"]
+    return _with_options(verb, _release_access, [*own, *_parameters(_access)])
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function, eval_str=True).parameters.values())
+
+
+def _with_options(
+    verb: Callable[..., Any], make: Callable[..., Any], options: list[inspect.Parameter]
+) -> Callable[..., Any]:
     @functools.wraps(verb)
     def command(**given: Any) -> Any:
-        access = _access(**{name: given.pop(name) for name in options})
+        access = make(**{each.name: given.pop(each.name) for each in options})
         return verb(**given, access=access)
 
-    taken = [*(each for name, each in own.items() if name != "access"), *options.values()]
+    taken = [*(each for each in _parameters(verb) if each.name != "access"), *options]
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in taken]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
     command.__annotations__ = {each.name: each.annotation for each in parameters}

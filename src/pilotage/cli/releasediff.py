@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pilotage.cli.access import ImageAccess, report, with_access
+from pilotage.cli.access import ImageAccess, report, with_release_access
 from pilotage.cli.output import Output, OutputOption, emit
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["diff"]
 
 
-@with_access
+@with_release_access
 def diff(
     first: Annotated[
         str, typer.Argument(help="The old release; with --changes-from the new one.", metavar="OLD")

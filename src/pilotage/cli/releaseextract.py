@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pilotage.cli.access import ImageAccess, report, with_access
+from pilotage.cli.access import ImageAccess, report, with_release_access
 from pilotage.cli.output import say
 from pilotage.cli.releaseinfo import LOCATIONS, FromDirOption, PlatformOption, one_release
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["extract"]
 
 
-@with_access
+@with_release_access
 def extract(
     release: Annotated[str, typer.Argument(help=LOCATIONS, metavar="[REF]")] = "",
     to: Annotated[Path | None, typer.Option("--to", help="Write the files into this directory.")] = None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from pilotage.cli.access import ImageAccess, report, with_access
+from pilotage.cli.access import ImageAccess, report, with_release_access
 from pilotage.cli.output import Output, OutputOption, emit, say, told
 from pilotage.cli.progress import counting
 
@@ -66,7 +66,7 @@ class _Wanted(msgspec.Struct, frozen=True):
     include_images: bool = False
 
 
-@with_access
+@with_release_access
 def info(
     releases: Annotated[list[str] | None, typer.Argument(help=LOCATIONS, metavar="[REF]...")] = None,
     pullspecs: Annotated[bool, typer.Option("--pullspecs", help="Show where the images are.")] = False,
@@ -259,7 +259,7 @@ def _print_list(release: Release, output: InfoOutput) -> int:
     return code
 
 
-@with_access
+@with_release_access
 def components(
     release: Annotated[str, typer.Argument(help=LOCATIONS, metavar="[REF]")] = "",
     platform: PlatformOption = "",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilotage.cli.access import ImageAccess, report, with_access
+from pilotage.cli.access import ImageAccess, report, with_release_access
 from pilotage.cli.image import WAYS
 from pilotage.cli.output import Output, OutputOption, emit, human_size, say
 from pilotage.cli.progress import counting
@@ -42,7 +42,7 @@ class Instructions(StrEnum):
     NONE = "none"
 
 
-@with_access
+@with_release_access
 def mirror(
     release: Annotated[str, typer.Argument(help=LOCATIONS, metavar="REF")],
     to: Annotated[
@@ -181,7 +181,7 @@ def _mirror_text(release: Release, done: Mirrored, told: dict[str, Any] | None, 
     return "\n".join(lines)
 
 
-@with_access
+@with_release_access
 def mirror_check(
     release: Annotated[str, typer.Argument(help=LOCATIONS, metavar="[REF]")] = "",
     from_dir: FromDirOption = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from pilotage.cli.access import ImageAccess, report, with_access
+from pilotage.cli.access import ImageAccess, report, with_release_access
 from pilotage.cli.output import Output, OutputOption, emit
 from pilotage.cli.progress import counting
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["new"]
 
 
-@with_access
+@with_release_access
 def new(
     version: Annotated[str, typer.Option("--version", help="The version of the release.")],
     to: Annotated[
