@@ -267,7 +267,7 @@ def nothing_applied(facts: ImageFacts) -> Finding:
     release = facts.release.value.version if isinstance(facts.release, Known) else "unknown"
     return error(
         "NoControlPlaneOperatorImage",
-        f"no control-plane operator image for release {release}: the payload has no component"
+        f"no control-plane-operator image for release {release}: the payload has no component"
         f" {HYPERSHIFT_COMPONENT}, and the operator image is not known to carry {CPO_BINARY}",
         subject=facts.subject,
         field="spec.release.image",
