@@ -214,6 +214,18 @@ def test_inputs_of_another_type_are_listed_together() -> None:
     assert len(error["messages"]) == 5
 
 
+@pytest.mark.parametrize("name", ["cpo.resolve", "cpo.preview"])
+def test_releases_are_given_in_one_form_or_the_other(name: str) -> None:
+    """Without payload and payloads the input is incomplete, and that is told beside every other fault."""
+    error = ask(name, hostedClusters={})["error"]
+    assert error["code"] == "InvalidInput"
+    assert "payload or payloads: required key is missing" in error["messages"]
+    assert "hostedClusters: expected array, found object" in error["messages"]
+    assert {"anyOf": [{"required": ["payload"]}, {"required": ["payloads"]}]} in schema(ASK[name])["input"][
+        "allOf"
+    ]
+
+
 def test_every_question_has_a_schema() -> None:
     """`pilotage decide --schema` works for each."""
     assert all(set(schema(question)) == {"input", "value"} for question in QUESTIONS)

@@ -7,7 +7,7 @@ cluster is then judged alone, and a fault in one is an answer about that one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -37,16 +37,38 @@ class Problem(msgspec.Struct, frozen=True, gc=False):
     message: str
 
 
-class ResolveInput(msgspec.Struct, frozen=True, rename="camel"):
+class _Payloads(msgspec.Struct, frozen=True, kw_only=True):
     """`payload` holds for every release, `payloads` names one for each pull spec; null is a lookup that failed."""
+
+    ONE_OF: ClassVar = (("payload", "payloads"),)
+
+    payload: Payload | msgspec.UnsetType | None = msgspec.UNSET
+    payloads: dict[str, Payload | None] | msgspec.UnsetType | None = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        if self.payload is msgspec.UNSET and self.payloads is msgspec.UNSET:
+            raise ValueError("payload or payloads: required key is missing")
+
+    def release_of(self) -> Callable[[str], Fact[Release]]:
+        """How a release pull spec is looked up: each payload becomes one fact, shared by all its clusters."""
+        payload = None if self.payload is msgspec.UNSET else self.payload
+        payloads = None if self.payloads is msgspec.UNSET else self.payloads
+        known = {image: _release(given) for image, given in (payloads or {}).items()}
+        every = _release(payload)
+        if payloads is None or payload is not None:
+            return lambda image: known.get(image, every)
+        missing: Fact[Release] = NotSeen("no payload is given for it")
+        return lambda image: known.get(image, missing)
+
+
+class ResolveInput(_Payloads, frozen=True, kw_only=True, rename="camel"):
+    """The fleet, what its releases are, and the state of the operator."""
 
     hosted_clusters: list[dict[str, Any]]
     overrides: dict[str, Any] | None
     overrides_enabled: bool
     ho_image: str
     ho_has_cpo_binary: bool | None
-    payload: Payload | None = None
-    payloads: dict[str, Payload | None] | None = None
     operator_image_for_cpo: Switch = msgspec.field(name="operatorImageForCPO", default="on")
 
 
@@ -85,13 +107,11 @@ class Operator(msgspec.Struct, frozen=True, rename="camel"):
     overrides: dict[str, Any] | None = None
 
 
-class PreviewInput(msgspec.Struct, frozen=True, rename="camel"):
+class PreviewInput(_Payloads, frozen=True, kw_only=True, rename="camel"):
     hosted_clusters: list[dict[str, Any]]
     overrides_enabled: bool
     from_: Operator = msgspec.field(name="from")
     to: Operator
-    payload: Payload | None = None
-    payloads: dict[str, Payload | None] | None = None
     operator_image_for_cpo: Switch = msgspec.field(name="operatorImageForCPO", default="on")
 
 
@@ -142,7 +162,7 @@ class _World(msgspec.Struct, frozen=True):
 def _resolve(request: ResolveInput) -> ResolveValue:
     loaded = _load(request.overrides, request.overrides_enabled)
     world = _World(
-        _releases(request.payload, request.payloads),
+        request.release_of(),
         request.overrides_enabled,
         loaded.table,
         request.ho_image,
@@ -173,7 +193,7 @@ def _labels(request: LabelsInput) -> LabelsValue:
 
 
 def _preview(request: PreviewInput) -> PreviewValue:
-    release_of = _releases(request.payload, request.payloads)
+    release_of = request.release_of()
     before, after = (
         _World(
             release_of,
@@ -217,18 +237,6 @@ def _each(
         except PilotageError as error:
             answers[f"#{position}" if name in answers else name] = fault(error)
     return answers
-
-
-def _releases(
-    payload: Payload | None, payloads: Mapping[str, Payload | None] | None
-) -> Callable[[str], Fact[Release]]:
-    """How a release pull spec is looked up: each payload becomes one fact, shared by all its clusters."""
-    known = {image: _release(given) for image, given in (payloads or {}).items()}
-    every = _release(payload)
-    if payloads is None or payload is not None:
-        return lambda image: known.get(image, every)
-    missing: Fact[Release] = NotSeen("no payload is given for it")
-    return lambda image: known.get(image, missing)
 
 
 def _release(payload: Payload | None) -> Fact[Release]:

@@ -65,8 +65,10 @@ def error_answer(error: PilotageError, request_id: Any = msgspec.UNSET) -> bytes
 
 def schema(question: Question[Any, Any]) -> dict[str, Any]:
     """The JSON Schemas of input and value."""
+    groups = getattr(question.input_type, "ONE_OF", ())
+    either = [{"anyOf": [{"required": [name]} for name in names]} for names in groups]
     return {
-        "input": msgspec.json.schema(question.input_type),
+        "input": msgspec.json.schema(question.input_type) | ({"allOf": either} if either else {}),
         "value": msgspec.json.schema(question.value_type),
     }
 

@@ -1,7 +1,8 @@
 """Does a JSON value have the shape of a type? All faults, not the first one.
 
 msgspec decodes and stops at the first fault. A person with five mistakes wants to hear of five, so this walk is run
-after a decode failed, over msgspec's own description of the type.
+after a decode failed, over msgspec's own description of the type. Where a struct accepts one key or another, it says so
+in a class variable `ONE_OF`, a tuple of such groups, and refuses itself to be made without any of them.
 """
 
 from __future__ import annotations
@@ -58,6 +59,11 @@ def _walk_struct(value: Any, info: inspect.StructType, path: str, found: list[st
             _walk(value[field.encode_name], field.type, _join(path, field.encode_name), found)
         elif field.required:
             found.append(f"{_join(path, field.encode_name)}: required key is missing")
+    found.extend(
+        f"{' or '.join(_join(path, name) for name in names)}: required key is missing"
+        for names in getattr(info.cls, "ONE_OF", ())
+        if value.keys().isdisjoint(names)
+    )
 
 
 def _walk_union(value: Any, info: inspect.UnionType, path: str, found: list[str]) -> None:
