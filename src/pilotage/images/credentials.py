@@ -98,7 +98,9 @@ class Credentials:
         """The same from a decoded document."""
         if not isinstance(document, Mapping):
             raise _invalid(["the document must be an object"])
-        auths = document.get("auths") or {}
+        auths = document.get("auths")
+        if auths is None:
+            return cls()
         if not isinstance(auths, Mapping):
             raise _invalid(["auths: must be an object of locations"])
         faults: list[str] = []
@@ -191,10 +193,12 @@ def _read_entry(entry: Any) -> tuple[str, str]:
         return "", ""
     if not isinstance(entry, Mapping):
         raise ValueError("must be an object")  # noqa: TRY004 -- one kind of fault for the caller that collects them
-    values = {key: entry.get(key) or "" for key in ("auth", "username", "password", "identitytoken")}
-    for key, value in values.items():
-        if not isinstance(value, str):
-            raise ValueError(f"{key} must be a string")  # noqa: TRY004 -- as above
+    values = {}
+    for key in ("auth", "username", "password", "identitytoken"):
+        value = entry.get(key)
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"{key} must be a string")
+        values[key] = value or ""
     user, password = (
         _decode_auth(values["auth"]) if values["auth"] else (values["username"], values["password"])
     )
@@ -207,7 +211,8 @@ def _decode_auth(text: str) -> tuple[str, str]:
     compact = text.replace("\r", "").replace("\n", "")
     padded = compact if compact.endswith("=") else compact + "=" * (-len(compact) % 4)
     try:
-        if not _BASE64.fullmatch(padded):
+        # Padding that is there must be exact; the standard library forgives too much of it.
+        if not _BASE64.fullmatch(padded) or len(padded) % 4:
             raise ValueError("auth is not base64")
         user, colon, password = base64.b64decode(padded, validate=True).decode().partition(":")
     except binascii.Error:

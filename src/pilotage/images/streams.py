@@ -195,12 +195,17 @@ def _convert(value: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
-        return msgspec.convert(_without_nulls(value), kind)
+        try:
+            return msgspec.convert(_without_nulls(value), kind)
+        except RecursionError:
+            raise msgspec.ValidationError("it is nested too deeply") from None
 
 
-def _without_nulls(value: Any) -> Any:
+def _without_nulls(value: Any, within: str = "") -> Any:
+    """An architecture that is null keeps its name: it offers nothing, but it is there."""
     if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        kept = {key: _without_nulls(item, key) for key, item in value.items() if item is not None}
+        return {key: kept.get(key, {}) for key in value} if within == "architectures" else kept
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
