@@ -45,10 +45,14 @@ class Limits(msgspec.Struct, frozen=True):
 class Answer:
     """An answer whose body was not read yet. Leaving it gives the connection back if the body was read, else cuts it."""
 
-    def __init__(self, response: aiohttp.ClientResponse, subject: str, server: str) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, subject: str, server: str, opened: set[Answer]
+    ) -> None:
         self._response = response
         self._subject = subject
         self._server = server
+        self._opened = opened
+        opened.add(self)
 
     @property
     def status(self) -> int:
@@ -74,6 +78,7 @@ class Answer:
             raise _broken(self._subject, self._server, error) from None
 
     def close(self) -> None:
+        self._opened.discard(self)
         if self._response.content.at_eof():
             self._response.release()
         else:
@@ -110,6 +115,7 @@ class Transport:
         self._tls: tuple[KeyPair | None, ssl.SSLContext] | None = None
         self._is_https = access.server.startswith("https:")
         self._fixed_headers = _fixed_headers(access, user_agent)
+        self._opened: set[Answer] = set()
         self._session = aiohttp.ClientSession(
             # No limit: every watch holds a connection, and callers bound what they do at once.
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, socket_factory=_kept_alive_socket),
@@ -118,6 +124,9 @@ class Transport:
         )
 
     async def close(self) -> None:
+        """Whoever reads an answer is told; closing the session alone would leave readers of silent streams waiting."""
+        for answer in tuple(self._opened):
+            answer.close()
         await self._session.close()
 
     async def send(self, request: Request, *, stall_timeout: float) -> Answer:
@@ -139,7 +148,11 @@ class Transport:
                 raise _broken(request.subject, self._access.server, error) from None
             if answer.status == 401 and may_renew:
                 may_renew = False
-                renewed = await self._access.login.renew(proof)
+                try:
+                    renewed = await self._access.login.renew(proof)
+                except BaseException:
+                    answer.close()
+                    raise
                 if renewed is not None:
                     answer.close()
                     proof = renewed
@@ -180,7 +193,7 @@ class Transport:
             ),
             **options,
         )
-        return Answer(response, request.subject, self._access.server)
+        return Answer(response, request.subject, self._access.server, self._opened)
 
     def _tls_for(self, key_pair: KeyPair | None) -> ssl.SSLContext:
         """One context for as long as our certificate stays: connections are shared by context."""
