@@ -205,6 +205,15 @@ def test_extract_writes_every_file(pilotage, release, tmp_path):
     }  # fmt: skip
 
 
+def test_a_directory_that_cannot_be_written_is_outside_failure(pilotage, release, tmp_path):
+    """Not the user's words and not our bug: exit code 3, the path in the message."""
+    (tmp_path / "file").write_text("in the way")
+    ran = pilotage("release extract", release("4.20.3-multi"), "--to", tmp_path / "file" / "out")
+    assert ran.code == 3
+    assert ran.err.startswith("error: FileSystem: ")
+    assert str(tmp_path / "file") in ran.err
+
+
 def test_extract_one_file_to_stdout(pilotage, release, tmp_path):
     """The bytes as they are."""
     pilotage("release extract", release("4.20.3-multi"), "--to", tmp_path)

@@ -108,6 +108,9 @@ def test_mirror_to_disk_is_whole(pilotage, release, tmp_path):
     assert "Mirrored 4.20.3: 14 images" in ran.out
     place = f"oci:{tmp_path / 'disk'}:{RELEASE}:4.20.3-multi"
     assert pilotage("release info --verify --offline", place).code == 0
+    assert (
+        pilotage("release info -o name --offline", f"oci:{tmp_path / 'disk'}").code == 0
+    )  # the only one with a tag
     again = pilotage(
         f"release mirror -o json {SKIP} --to oci:{tmp_path / 'disk'}", release("4.20.3-multi")
     ).json()
@@ -159,6 +162,18 @@ def test_mirror_goes_on_where_it_stopped(pilotage, release, mirrored, registry):
     ).json()
     assert again["copied"]["bytes"] == 0
     assert again["existed"]["count"] > 0
+
+
+@pytest.mark.registry
+def test_layers_that_pass_through_are_not_kept(pilotage, mirrored, registry, home, tmp_path):
+    """What is read is kept for the next time, what is only copied is not."""
+    tag = f"{registry}/ocp/release:4.20.3-multi"
+    options = f"--insecure-registry {registry} --mirrors {mirrored} {SKIP} --to oci:{tmp_path / 'disk'}"
+    assert pilotage(f"release mirror {options} {tag}").code == 0
+    kept = {path.name for path in (home / "cache").rglob("blobs/*/*")}
+    on_disk = {path.name for path in (tmp_path / "disk").rglob("blobs/*/*")}
+    assert kept
+    assert len(kept) < len(on_disk) / 4
 
 
 @pytest.mark.registry

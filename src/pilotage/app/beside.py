@@ -6,18 +6,15 @@ of those are found, and for the tags of every repository it names: there its "no
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from pilotage.app.companions import image_digest_of
 from pilotage.images.layout import OciLayout
 from pilotage.images.parallel import closing
 from pilotage.images.reference import Reference
 from pilotage.images.source import Descriptor, ImageSource, Manifest
 
 __all__ = ["Beside"]
-
-_COMPANION = re.compile(r"(sha(?:256|384|512))-([0-9a-f]{64,128})(?:\.\w+)?")
-"""The tags `sha256-<hex>` and `sha256-<hex>.sig`: what belongs to the image with this digest."""
 
 
 class Beside:
@@ -31,8 +28,8 @@ class Beside:
         """Is this a reference that the layout answers for, with content or with a final no?"""
         if reference.digest:
             return await self.layout.has_manifest(reference, reference.digest)
-        belongs = _COMPANION.fullmatch(reference.tag)
-        if belongs and await self.layout.has_manifest(reference, f"{belongs[1]}:{belongs[2]}"):
+        belongs_to = image_digest_of(reference)
+        if belongs_to and await self.layout.has_manifest(reference, belongs_to):
             return True
         return bool(await self.layout.tags(reference))
 

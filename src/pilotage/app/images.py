@@ -22,6 +22,7 @@ import msgspec
 from pilotage.api.errors import InputError
 from pilotage.app import instance
 from pilotage.app.beside import Beside
+from pilotage.app.companions import SignedMirrors
 from pilotage.app.releaseversions import Versions
 from pilotage.decision.findings import Finding
 from pilotage.images import locations
@@ -128,9 +129,14 @@ class Images:
         """Where a location lets us write. Raises ImageError, `Offline` for a registry when offline."""
         return locations.open_target(locations.parse_location(text), lambda: self.registry)
 
-    def beside(self, source: ImageSource) -> ImageSource:
-        """Where the components of a payload from `source` are read: beside it, when that is a layout on disk."""
-        return Beside(source, lambda: self.cached) if isinstance(source, OciLayout) else self.cached
+    def beside(self, source: ImageSource | None, *, cached: bool = True) -> ImageSource:
+        """Where the components of a payload from `source` are read: beside it, when that is a layout on disk.
+
+        Not `cached` is for copies: layers that only pass through would push out what is read again and again.
+        """
+        if isinstance(source, OciLayout):
+            return Beside(source, lambda: self.cached if cached else self.direct)
+        return self.cached if cached else self.direct
 
     async def close(self) -> None:
         for source in (*self._opened, *self._clients):
@@ -150,10 +156,8 @@ class Images:
         mirrors = read_mirrors(self.access.mirror_files)
         if not overrides and not mirrors:
             return self._client
-        from pilotage.images.mirrored import MirroredSource  # noqa: PLC0415 -- with the client, and only then
-
         resolver = Resolver("direct-fetch", overrides=overrides, mirrors=mirrors)
-        return MirroredSource(self._client, resolver, report=self._report)
+        return SignedMirrors(self._client, resolver, report=self._report)
 
     @cached_property
     def _cached(self) -> ImageSource:

@@ -141,12 +141,13 @@ async def mirror(
     """Copy the components, then the payload: who finds it in the mirror finds all of it. Failures do not stop the others."""
     layout = _layout_of(to)
     target = images.registry if layout is None else OciLayout(layout, create=True)
+    source = images.beside(release.source, cached=False)
     results: dict[str, CopyResult] = {}
     failed: dict[str, ImageError] = {}
 
     async def run(step: MirrorStep) -> None:
         try:
-            results[step.name] = await copy_image(release.components, step.source, target, step.destination)
+            results[step.name] = await copy_image(source, step.source, target, step.destination)
         except ImageError as error:
             failed[step.name] = error
         on_one(step.name)

@@ -188,7 +188,10 @@ async def _base(
     if named:
         source, reference = await images.open(named, cached=True)
         return Base(source, reference)
-    return Base(parent.components if parent else images.cached, references.parse(components[_CVO].image))
+    return Base(
+        images.beside(parent.source if parent else None, cached=False),
+        references.parse(components[_CVO].image),
+    )
 
 
 def _tagged(destination: Reference, order: Order) -> Reference:

@@ -23,6 +23,7 @@ from pilotage.cli.output import say, told
 
 __all__ = ["build", "run"]
 
+OUTSIDE = 3
 OUR_BUG = 4
 INTERRUPTED = 130
 
@@ -85,6 +86,11 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        _stop_printing()
+        return 0
+    except OSError as error:
+        return _outside(error)
     except Exception as error:  # noqa: BLE001 -- the outermost frame: a bug is named as ours, not dumped on the user
         return _bug(error)
     try:
@@ -98,6 +104,15 @@ def run(arguments: Sequence[str]) -> int:
 def _stop_printing() -> None:
     """What is printed from here on goes nowhere, so that Python's own last flush has nothing to complain about."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _outside(error: OSError) -> int:
+    """A disk that is full, a directory that may not be written: not the user's words, and not our bug either."""
+    where = f"{error.filename}: " if error.filename else ""
+    say(f"error: FileSystem: {where}{error.strerror or error}")
+    if os.environ.get("PILOTAGE_DEBUG"):
+        say("".join(traceback.format_exception(error)))
+    return OUTSIDE
 
 
 def _bug(error: Exception) -> int:

@@ -83,7 +83,7 @@ class OciLayout:
         return Reference("localhost", slug or "layout")
 
     def reference(self, name: str = "") -> Reference:
-        """What `oci:DIR:name` means: a whole reference, a tag, a digest, or the only image there is.
+        """What `oci:DIR:name` means: a whole reference, a tag, a digest, or the only image that has a tag, or that there is.
 
         Raises ImageError `NotFound` when the name is empty and the layout holds none or several images.
         """
@@ -94,6 +94,8 @@ class OciLayout:
         if name:
             return references.parse(name)
         entries = self._read_names().entries
+        # A mirrored release is one image with a tag, and its components by digest.
+        entries = [entry for entry in entries if "@" not in (name_of(entry) or "@")] or entries
         if len({entry["digest"] for entry in entries}) != 1:
             what = "no image" if not entries else f"{len(entries)} images"
             raise ImageError(
