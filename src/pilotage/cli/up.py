@@ -7,7 +7,7 @@ import contextlib
 import re
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pilotage.runtime.perform import Change
 
 __all__ = ["up"]
+
+_STUBS = 36
+"""Columns for an image and a reason together: with fewer, neither can be read."""
 
 SETTLED, NOT_SETTLED, INTERRUPTED = 0, 3, 130
 
@@ -165,6 +168,31 @@ def _cell(value: Any) -> str:
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 
 
+def fitted(lines: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """Headings and rows that take one line each on a terminal of this width, with columns two apart.
+
+    The last column is prose and loses its end; the one before names something (an image) and loses its beginning, or is left
+    out where both would be stubs. What comes before them is short and stays whole.
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    room = width - sum(widths[:-2]) - 2 * len(widths)
+    if sum(widths[-2:]) <= room:
+        return [list(line) for line in lines]
+    if room < _STUBS:
+        prose = max(room + 2, len(lines[0][-1]))
+        return [[*line[:-2], _head(line[-1], prose)] for line in lines]
+    name = min(widths[-2], room // 2)
+    return [[*line[:-2], _tail(line[-2], name), _head(line[-1], room - name)] for line in lines]
+
+
+def _head(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+
+
+def _tail(text: str, width: int) -> str:
+    return text if len(text) <= width else "…" + text[len(text) - max(width - 1, 0) :]
+
+
 def _text(table: Table) -> str:
     from pilotage.decision import render
 
@@ -228,10 +256,14 @@ class _LiveScreen:
 
         parts: list[Any] = []
         for table in self._tables:
-            grid = Grid(title=table.board.title, box=None, title_justify="left", pad_edge=False)
-            for heading, _ in table.board.columns:
-                grid.add_column(heading, overflow="fold")
-            for row in _rows(table):
+            grid = Grid(
+                title=table.board.title, box=None, title_justify="left", pad_edge=False, padding=(0, 2, 0, 0)
+            )
+            headings = [heading for heading, _ in table.board.columns]
+            first, *rows = fitted([headings, *_rows(table)], self._live.console.width)
+            for heading in first:
+                grid.add_column(heading, no_wrap=True)
+            for row in rows:
                 grid.add_row(*(Text(cell) for cell in row))
             parts += [grid, Text()]
         self._live.update(Group(*parts, Text(self._step, style="dim")), refresh=True)
