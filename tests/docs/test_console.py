@@ -8,6 +8,7 @@ The blocks of one page are one session. Blocks of other languages are for readin
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,9 +113,14 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
             assert set(options) <= known | {"--help", "-h"}, f"{page.name}: {call}"
 
 
+@cache
+def commands() -> Any:
+    return typer.main.get_command(program.build())
+
+
 def find(words: list[str]) -> Any:
     """The command that the words begin with; a group when only that is named."""
-    command: Any = typer.main.get_command(program.build())
+    command = commands()
     for word in words:
         children = getattr(command, "commands", None)
         if children is None or (word not in children and command.name != "pilotage"):
