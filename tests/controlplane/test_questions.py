@@ -200,10 +200,11 @@ def test_a_broken_table_is_refused_only_when_it_is_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("switch", "rule"), [("off", "payload"), ("canary", "payload"), ("on", "operator-image")]
+    ("switch", "rule"),
+    [("off", "payload"), ("canary", "payload"), ("on", "operator-image"), (None, "operator-image")],
 )
-def test_the_switch_moves_4_20(switch: str, rule: str) -> None:
-    """The operator image serves when the switch is on; in canary only clusters that ask for it."""
+def test_the_switch_moves_4_20(switch: str | None, rule: str) -> None:
+    """The operator image serves when the switch is on or unset; in canary only clusters that ask for it."""
     assert one(cluster("a"), operatorImageForCPO=switch)["rule"] == rule
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pilotage.api.errors import InputError
-from pilotage.decision.questions import Question, answer, schema
+from pilotage.api.errors import InputError, PilotageError
+from pilotage.decision.questions import Question, answer, error_answer, schema
 
 
 class Part(msgspec.Struct, rename="camel"):
@@ -63,6 +63,14 @@ def test_a_refusal_carries_code_messages_and_details():
         "messages": ["one", "two"],
         "terminal": True,
     } == error
+
+
+def test_one_problem_stands_in_the_message_alone():
+    """`messages` is for several problems; a fault of the input is listed even when it is the only one."""
+    refusal = PilotageError("TooBad", "one: the text is refused", messages=("one",))
+    assert [] == msgspec.json.decode(error_answer(refusal))["error"]["messages"]
+    alone = ask({"text": "x", "parts": []})["error"]
+    assert ["owner: required key is missing"] == alone["messages"]
 
 
 def test_all_faults_of_an_input_are_listed():

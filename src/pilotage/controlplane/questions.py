@@ -69,7 +69,7 @@ class ResolveInput(_Payloads, frozen=True, kw_only=True, rename="camel"):
     overrides_enabled: bool
     ho_image: str
     ho_has_cpo_binary: bool | None
-    operator_image_for_cpo: Switch = msgspec.field(name="operatorImageForCPO", default="on")
+    operator_image_for_cpo: Switch | None = msgspec.field(name="operatorImageForCPO", default="on")
 
 
 class Resolved(msgspec.Struct, frozen=True, gc=False):
@@ -112,7 +112,7 @@ class PreviewInput(_Payloads, frozen=True, kw_only=True, rename="camel"):
     overrides_enabled: bool
     from_: Operator = msgspec.field(name="from")
     to: Operator
-    operator_image_for_cpo: Switch = msgspec.field(name="operatorImageForCPO", default="on")
+    operator_image_for_cpo: Switch | None = msgspec.field(name="operatorImageForCPO", default="on")
 
 
 class Chosen(msgspec.Struct, frozen=True, gc=False):
@@ -167,7 +167,7 @@ def _resolve(request: ResolveInput) -> ResolveValue:
         loaded.table,
         request.ho_image,
         _binary(request.ho_has_cpo_binary),
-        request.operator_image_for_cpo,
+        request.operator_image_for_cpo or "on",
     )
 
     def one(cluster: hosted.HostedCluster) -> Resolved:
@@ -201,7 +201,7 @@ def _preview(request: PreviewInput) -> PreviewValue:
             _load(operator.overrides, request.overrides_enabled).table,
             operator.ho_image,
             _binary(operator.ho_has_cpo_binary),
-            request.operator_image_for_cpo,
+            request.operator_image_for_cpo or "on",
         )
         for operator in (request.from_, request.to)
     )

@@ -59,7 +59,9 @@ def answer(question: Question[Any, Any], raw: bytes, request_id: Any = msgspec.U
 
 
 def error_answer(error: PilotageError, request_id: Any = msgspec.UNSET) -> bytes:
-    body = {"code": error.code, "message": error.message, "messages": list(error.messages), **error.details}
+    # One problem is told by the message alone; only the faults of an input are always listed.
+    listed = list(error.messages) if len(error.messages) > 1 or error.code == "InvalidInput" else []
+    body = {"code": error.code, "message": error.message, "messages": listed, **error.details}
     return msgspec.json.encode(_Envelope(error=body, id=request_id))
 
 

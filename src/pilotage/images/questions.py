@@ -69,7 +69,7 @@ class VersionTag(msgspec.Struct, frozen=True):
 
 class ComponentVersionsInput(msgspec.Struct, frozen=True, rename="camel"):
     tags: list[VersionTag]
-    release_name: str = ""
+    release_name: str | None = ""
 
 
 class ComponentVersionsValue(msgspec.Struct, frozen=True, rename="camel"):
@@ -196,7 +196,9 @@ def _component_version_label(asked: LabelInput) -> LabelValue:
 
 
 def _component_versions(asked: ComponentVersionsInput) -> ComponentVersionsValue:
-    found = componentversions.combine(((tag.name, tag.annotations) for tag in asked.tags), asked.release_name)
+    found = componentversions.combine(
+        ((tag.name, tag.annotations) for tag in asked.tags), asked.release_name or ""
+    )
     return ComponentVersionsValue(
         dict(found.versions),
         _problems(found.problems),
