@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types contract bench docs docs-check lock clean
+.PHONY: help setup run test lint format apiserver bench docs docs-check lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ lint: setup ## Style, strict types, and the direction of imports
 format: setup ## Rewrite the code in the one style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+apiserver: ## Build a real kube-apiserver and etcd for the contract tests, once (needs Go; about 4 minutes)
+	@tools/apiserver/build.sh
 
 bench: setup ## Measure what the product exists for; prints JSON (ARGS='resolve')
 	@$(BIN)/python -m bench $(ARGS)
