@@ -165,7 +165,7 @@ async def test_an_unreachable_registry_is_outside_failure(pilotage, home):
 def test_every_verb_has_an_example_and_exit_codes(pilotage):
     """The help of every verb shows how it is used and what its exit codes mean."""
     verbs = [
-        *(f"release {verb}" for verb in ("info", "components", "diff", "extract", "mirror", "mirror-check", "explain", "new")),
+        *(f"release {verb}" for verb in ("info", "components", "diff", "extract", "mirror", "mirror-check", "explain", "new", "find")),
         "image inspect",
         "image copy",
     ]  # fmt: skip

@@ -6,8 +6,18 @@ import json
 import subprocess
 import sys
 import tarfile
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from pilotage.app.releaseinfo import short_age, sizes_of
+from pilotage.images.build import Entry, pack, push_image
+from pilotage.images.inspect import inspect_image
+from pilotage.images.layout import OciLayout
+from pilotage.images.newrelease import NewRelease, build_release
+from pilotage.images.payload import load_payload
+from pilotage.images.payloadmanifests import ComponentSource
+from pilotage.images.reference import parse
 
 RELEASE = "quay.example.com/openshift/release"
 
@@ -223,6 +233,56 @@ def test_sizes_are_reported_with_images(pilotage, release):
     assert len(document["sizes"]["rows"]) == 13
 
 
+async def test_a_shared_layer_counts_once(tmp_path):
+    """UNIQUE is what only one image has; without any, the top layer counts for the first; BASE tells lowest layers apart."""
+    layout = OciLayout(tmp_path, create=True)
+    where = parse("quay.io/x/art")
+    base, other = pack([Entry("base", b"b" * 5000)]), pack([Entry("other", b"o" * 100)])
+    own = pack([Entry("own", b"own")])
+    built = {
+        "a": await push_image(layout, where, [base]),
+        "b": await push_image(layout, where, [base, own]),
+        "c": await push_image(layout, where, [other]),
+    }
+    sources = tuple(ComponentSource(name, f"{where}@{each.digest}") for name, each in built.items())
+    await build_release(layout, parse("quay.io/x/release:1"), NewRelease("4.20.3", sources))
+    payload = await load_payload(layout, parse("quay.io/x/release:1"))
+    found = sizes_of(
+        payload, {name: await inspect_image(layout, where.at(each.digest)) for name, each in built.items()}
+    )
+    shared, single, third = (each.descriptor.size for each in (base, own, other))
+    assert [(row.name, row.size, row.unique, row.base) for row in found.rows] == [
+        ("a", shared, shared, 1),
+        ("b", shared + single, single, 1),
+        ("c", third, third, 2),
+    ]
+    assert (found.total, found.layers, found.bases) == (shared + single + third, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0s"), (119, "119s"), (120, "2m"), (179 * 60, "179m"), (180 * 60, "3h"), (47 * 3600, "47h"),
+        (48 * 3600, "2d"), (729 * 86400, "729d"), (730 * 86400, "2y"), (-5, "0s"),
+    ],
+)  # fmt: skip
+def test_ages_are_in_one_unit(seconds, expected):
+    """The unit grows with the age."""
+    now = datetime(2026, 5, 20, 4, 35, 16, tzinfo=UTC)
+    created = (
+        (now - timedelta(seconds=seconds))
+        .isoformat()
+        .replace("+00:00", ".123456789Z" if seconds < 0 else "Z")
+    )
+    assert short_age(created, now) == expected
+
+
+@pytest.mark.parametrize("created", ["", "yesterday", "2026-05-20"])
+def test_an_unknown_age_is_empty(created):
+    """What is no moment has no age."""
+    assert short_age(created, datetime(2026, 5, 20, tzinfo=UTC)) == ""
+
+
 # -- where a release may be ------------------------------------------------------------------------------------------
 
 
@@ -308,6 +368,30 @@ def test_components_that_cannot_be_read_are_open(pilotage, release, tmp_path):
     assert "13 of 13 images could not be read" in ran.err
     items = pilotage("release components -o json --offline --from-dir", tmp_path / "files").json()["items"]
     assert {item["multiArch"] for item in items} == {None}
+
+
+# -- find -------------------------------------------------------------------------------------------------------------
+
+
+def test_find_tells_which_releases_ship_an_image(pilotage, release):
+    """By digest, whatever stands before it; a component that two releases share is found in both."""
+    tags = ("4.19.7-multi", "4.19.8-handmade", "4.20.3-multi")
+    places = [release(tag) for tag in tags]
+    spec = pilotage("release info --image-for etcd", places[2]).out.strip()
+    digest = spec.partition("@")[2]
+    for image in (digest, spec, f"mirror.example.com/x@{digest}"):
+        ran = pilotage("release find -o json", image, *places)
+        assert ran.code == 0
+        assert [(item["version"], item["components"]) for item in ran.json()["items"]] == [
+            ("4.20.3", ["etcd"])
+        ]
+
+
+def test_find_says_no(pilotage, release):
+    """An image that is in none of them is answer no, not an error."""
+    ran = pilotage("release find", "sha256:" + "0" * 64, release("4.20.3-multi"))
+    assert (ran.code, ran.out) == (1, "")
+    assert "none of 1 releases ships sha256:000" in ran.err
 
 
 # -- as a process -----------------------------------------------------------------------------------------------------
