@@ -13,6 +13,7 @@ __all__ = ["CODES"]
 CODES: Final[Mapping[str, Mapping[str, str]]] = {
     "The command line": {
         "DirectoryFailed": "Writing the sample images failed: space or permissions; what is there is kept.",
+        "FileSystem": "A disk is full, or a file or directory may not be read or written.",
         "Internal": "Our bug. Run again with PILOTAGE_DEBUG=1 and report the trace.",
         "InvalidInput": "A request lacks a key, or a value has another JSON type; all faults are listed.",
         "InvalidJSON": "A request is not JSON.",

@@ -37,7 +37,7 @@ cpo = typer.Typer(
 )
 
 
-@cpo.command("resolve")
+@cpo.command("resolve", short_help="Print image and rule of every hosted cluster.")
 def resolve(
     files: FilesOption = None,
     hc: Annotated[
@@ -66,7 +66,7 @@ def resolve(
     raise typer.Exit(asyncio.run(_resolve(source, access, tuple(hc or ()), namespace, output)))
 
 
-@cpo.command("preview")
+@cpo.command("preview", short_help="Show what a change does to every hosted cluster.")
 def preview(
     to: Annotated[str, typer.Option("--to", metavar="IMAGE", help="The operator image afterwards.")] = "",
     from_: Annotated[
@@ -134,7 +134,7 @@ def preview(
     raise typer.Exit(asyncio.run(_preview(source, access, request, output)))
 
 
-@cpo.command("labels")
+@cpo.command("labels", short_help="Show the capability labels of an image, and their effects.")
 def labels(
     image: Annotated[str, typer.Argument(help="The image; a reference, or oci:DIR[:REF].")],
     data_dir: DataDirOption = None,
@@ -150,7 +150,7 @@ def labels(
     asyncio.run(_labels(image, _access(authfile, ca_file, insecure_registry, data_dir=data_dir), output))
 
 
-@cpo.command("lint-image")
+@cpo.command("lint-image", short_help="Check that an image can serve as control plane operator.")
 def lint_image(
     image: Annotated[str, typer.Argument(help="The image; a reference, or oci:DIR[:REF].")],
     role: Annotated[

@@ -32,7 +32,7 @@ image = typer.Typer(
 )
 
 
-@image.command("inspect")
+@image.command("inspect", short_help="Show digests, platforms, labels and layers.")
 @with_access
 def inspect(
     place: Annotated[str, typer.Argument(help=PLACES, metavar="REF")],
@@ -53,7 +53,7 @@ def inspect(
     emit(_image_document(found), output, _image_text(found))
 
 
-@image.command("copy")
+@image.command("copy", short_help="Copy an image byte for byte, with all that belongs to it.")
 @with_access
 def copy(
     source: Annotated[str, typer.Argument(help=PLACES, metavar="SRC")],

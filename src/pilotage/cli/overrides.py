@@ -24,7 +24,7 @@ overrides = typer.Typer(
 TableArgument = Annotated[Path, typer.Argument(help="The override table (YAML).", metavar="TABLE")]
 
 
-@overrides.command("lint")
+@overrides.command("lint", short_help="Check a table, and the images in it.")
 def lint(
     table: TableArgument,
     previous: Annotated[Path | None, typer.Option("--previous", help="The table before the change.")] = None,
@@ -59,7 +59,7 @@ def lint(
     raise typer.Exit(NO if any(finding.severity != "info" for finding in findings) else OK)
 
 
-@overrides.command("why")
+@overrides.command("why", short_help="Say by which entry a version is pinned, or that it is not.")
 def why(
     version: Annotated[str, typer.Argument(help="The exact release version, for example 4.20.3.")],
     platform: Annotated[str, typer.Argument(help="The platform, in any case of letters.")],
@@ -85,7 +85,7 @@ def why(
     raise typer.Exit(OK if found.entry else NO)
 
 
-@overrides.command("retire")
+@overrides.command("retire", short_help="List entries that may go.")
 def retire(
     table: TableArgument,
     payload: Annotated[

@@ -51,20 +51,22 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    program.command("up")(up_verb.up)
-    program.command("explain")(explain_verb.explain)
-    program.command("decide")(decide_verb.decide)
+    program.command("up", short_help="Bring up a sample fleet on this machine, decided live.")(up_verb.up)
+    program.command("explain", short_help="Show a decision and every rule that was considered.")(
+        explain_verb.explain
+    )
+    program.command("decide", short_help="Ask one decision, or many: JSON in, JSON out.")(decide_verb.decide)
     program.add_typer(cpo.cpo)
     program.add_typer(overrides.overrides)
     program.add_typer(skew.skew)
     program.add_typer(release.release)
     program.add_typer(image.image)
-    program.command("get")(objects.get)
-    program.command("apply")(objects.apply)
-    program.command("delete")(objects.delete)
-    program.command("crds")(objects.crds)
-    program.command("completion")(about.completion)
-    program.command("version")(about.version)
+    program.command("get", short_help="Print objects of one kind.")(objects.get)
+    program.command("apply", short_help="Apply manifests to an instance, server-side.")(objects.apply)
+    program.command("delete", short_help="Delete objects of an instance.")(objects.delete)
+    program.command("crds", short_help="Print the definitions of the kinds that are our own.")(objects.crds)
+    program.command("completion", short_help="Print a completion script for a shell.")(about.completion)
+    program.command("version", short_help="Print the versions of pilotage and Python.")(about.version)
     return program
 
 

@@ -28,7 +28,7 @@ ResultsOption = Annotated[Path, typer.Option("--results", help="What is offered 
 DigestArgument = Annotated[str, typer.Argument(help="The digest of the operator image, sha256:...")]
 
 
-@skew.command("show")
+@skew.command("show", short_help="Print every combination with its state.")
 def show(digest: DigestArgument, results: ResultsOption, output: OutputOption = Output.TEXT) -> None:
     """Print every combination with its state: proven, inherited, unproven, failed, excluded.
 
@@ -40,7 +40,7 @@ def show(digest: DigestArgument, results: ResultsOption, output: OutputOption = 
     _print(app.show(results, digest, SystemClock().now()), output)
 
 
-@skew.command("check")
+@skew.command("check", short_help="Say whether a hosted cluster is in proven combinations.")
 def check(
     digest: DigestArgument,
     cluster: Annotated[str, typer.Argument(help="The hosted cluster, NAMESPACE/NAME.")],
