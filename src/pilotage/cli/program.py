@@ -58,7 +58,7 @@ def build() -> typer.Typer:
     program.command("decide", short_help="Ask one decision, or many: JSON in, JSON out.")(decide_verb.decide)
     program.add_typer(cpo.cpo)
     program.add_typer(overrides.overrides)
-    program.add_typer(skew.skew)
+    program.add_typer(skew.skew, short_help="Combinations of versions that were proven.")
     program.add_typer(release.release)
     program.add_typer(image.image)
     program.command("get", short_help="Print objects of one kind.")(objects.get)

@@ -39,4 +39,4 @@ release.command("mirror-check", short_help="Check that a release is within reach
 )
 release.command("explain", short_help="Trace how a reference is resolved.")(releaseexplain.explain)
 release.command("new", short_help="Build a release payload.")(releasenew.new)
-release.command("find")(releasefind.find)
+release.command("find", short_help="Find the releases that ship an image.")(releasefind.find)
