@@ -69,7 +69,8 @@ async def running(
             store = await stack.enter_async_context(
                 await EmbeddedStore.open(instance.store_path(directory), clock)
             )
-            layout = OciLayout(instance.layout_path(directory), create=True)
+            # Its place stands in messages of the clusters, which must not change with the way it was named.
+            layout = OciLayout(instance.layout_path(directory.resolve()), create=True)
             await payloads.build(layout, on_step)
         on_step("loading the sample fleet")
         await fleet.load(store)
