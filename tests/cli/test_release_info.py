@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pilotage.images.newrelease import NewRelease, build_release
 from pilotage.images.payload import load_payload
 from pilotage.images.payloadmanifests import ComponentSource
 from pilotage.images.reference import parse
+from pilotage.images.source import Platform
 
 RELEASE = "quay.example.com/openshift/release"
 
@@ -102,6 +104,33 @@ def test_streams_list_boot_images(pilotage, release):
     rows = pilotage("release info --streams -o json", release("5.0.0-ec.0-multi")).json()["streams"]
     assert {row["stream"] for row in rows} == {"rhel-9", "rhel-10"}
     assert {"aws", "gcp", "kubevirt"} <= {row["platform"] for row in rows}
+
+
+def test_boot_images_are_held_against_the_operating_system(pilotage, release):
+    """For each stream and architecture: what the release runs, and what nodes boot from."""
+    drift = pilotage("release info --streams -o json", release("5.0.0-ec.0-multi")).json()["bootImageDrift"]
+    assert {(each["stream"], each["component"], each["osVersion"]) for each in drift} == {
+        ("rhel-9", "rhel-coreos", "9.8.20260410-0"),
+        ("rhel-10", "rhel-coreos-10", "10.2.20260412-0"),
+    }
+    assert {each["architecture"] for each in drift} == {"x86_64", "aarch64", "ppc64le", "s390x"}
+    text = pilotage("release info --streams", release("5.0.0-ec.0-multi")).out
+    assert "OS IMAGE" in text
+    assert "differs" in text
+
+
+async def test_a_single_arch_component_of_a_multi_arch_release_is_told(pilotage, tmp_path):
+    """Nodes of the other architecture cannot run it."""
+    layout = OciLayout(tmp_path, create=True)
+    image = await push_image(layout, parse("quay.io/x/art"), [pack([Entry("a", b"a")])])
+    sources = (ComponentSource("etcd", f"quay.io/x/art@{image.digest}"),)
+    platforms = (Platform("amd64", "linux"), Platform("arm64", "linux"))
+    await build_release(
+        layout, parse("quay.io/x/release:1"), NewRelease("4.20.3", sources), platforms=platforms
+    )
+    ran = await asyncio.to_thread(pilotage, f"release components oci:{tmp_path}:quay.io/x/release:1")
+    assert ran.out.splitlines()[1].endswith("no")
+    assert "warning: the release is multi-arch, these components are not: etcd" in ran.err
 
 
 def test_a_single_stream_is_the_default_one(pilotage, release):

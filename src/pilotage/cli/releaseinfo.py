@@ -194,7 +194,11 @@ async def _print_document(release: Release, wanted: _Wanted, *, is_first: bool) 
         found, code = await _component_images(release)
     document = await releaseinfo.document(release, found)
     if wanted.view is View.STREAMS:
-        document["streams"] = releaseinfo.stream_rows(release.payload.boot_images())
+        from pilotage.app.bootdrift import boot_drift
+
+        found_images = release.payload.boot_images()
+        document["streams"] = releaseinfo.stream_rows(found_images)
+        document["bootImageDrift"] = boot_drift(found_images, release.payload.component_versions)
     elif wanted.view is View.SIZE:
         document["sizes"] = releaseinfo.sizes_of(release.payload, found or {})
     if wanted.output is InfoOutput.YAML and not is_first:
@@ -211,8 +215,11 @@ async def _print_text(release: Release, wanted: _Wanted, *, is_first: bool) -> i
     now = datetime.now(UTC)
     components = release.payload.components.values()
     if wanted.view is View.STREAMS:
-        rows = releaseinfo.stream_rows(release.payload.boot_images())
-        body = releasetext.streams(rows)
+        from pilotage.app.bootdrift import boot_drift
+
+        boot_images = release.payload.boot_images()
+        drift = boot_drift(boot_images, release.payload.component_versions)
+        body = releasetext.streams(releaseinfo.stream_rows(boot_images), drift)
     elif wanted.view is View.SIZE:
         found, code = await _component_images(release)
         body = releasetext.sizes(releaseinfo.sizes_of(release.payload, found), now)
@@ -299,6 +306,9 @@ async def _components(text: str, platform: str, output: Output, access: ImageAcc
         "items": rows,
     }
     emit(document, output, releasetext.components(rows))
+    single = [row.name for row in rows if row.multi_arch is False]
+    if single and release.payload.content.is_multi_arch:
+        say(f"warning: the release is multi-arch, these components are not: {', '.join(single)}")
     if failed:
         name, error = min(failed.items())
         say(f"warning: {len(failed)} of {len(rows)} images could not be read; {name}: {error.message}")

@@ -15,6 +15,7 @@ from pilotage.decision.render import table
 from pilotage.images.payloaddiff import commit_url
 
 if TYPE_CHECKING:
+    from pilotage.app.bootdrift import BootDrift
     from pilotage.app.releaseinfo import ComponentRow, Sizes
     from pilotage.images.imagereferences import Component
     from pilotage.images.payload import ReleasePayload
@@ -105,10 +106,24 @@ def sizes(found: Sizes, now: datetime) -> str:
     return f"{table(headings, rows)}\n\n{total}, {found.bases} different base images"
 
 
-def streams(rows: Sequence[Mapping[str, str]]) -> str:
+def streams(rows: Sequence[Mapping[str, str]], drift: Sequence[BootDrift] = ()) -> str:
+    """Every boot image; below, what nodes boot beside what the release runs."""
     headings = ("STREAM", "ARCH", "PLATFORM", "WHERE", "RELEASE", "IMAGE")
     keys = ("stream", "architecture", "platform", "where", "release", "image")
-    return table(headings, [[row[key] for key in keys] for row in rows])
+    text = table(headings, [[row[key] for key in keys] for row in rows])
+    if not drift:
+        return text
+    compared = [
+        (
+            each.stream,
+            each.architecture,
+            each.os_version,
+            ", ".join(each.boot_releases),
+            "" if each.is_same else "differs",
+        )
+        for each in drift
+    ]
+    return f"{text}\n\n{table(('STREAM', 'ARCH', 'OS IMAGE', 'BOOT IMAGE', ''), compared)}"
 
 
 def components(rows: Sequence[ComponentRow]) -> str:
