@@ -282,6 +282,15 @@ def test_mirror_check_respects_the_policy(pilotage, release, tmp_path):
     assert "14 of 14 images cannot be read anywhere" in ran.out
 
 
+def test_mirror_check_gives_each_reason_once(pilotage, release, tmp_path):
+    """A host that is gone is one line, however many images were looked for there."""
+    rules = idms(tmp_path, ("quay.example.com", ["127.0.0.1:1/none"]))
+    ran = pilotage(f"release mirror-check {SKIP} --mirrors {rules}", release("4.20.3-multi"))
+    assert ran.code == 1
+    assert ran.out.count("127.0.0.1:1 did not answer") == 1
+    assert ran.out.count("unreachable") == 28
+
+
 def test_mirror_check_wants_rules(pilotage, release, tmp_path):
     """Without rules there is nothing to check; a file without rules is an error, not a yes."""
     assert pilotage("release mirror-check", release("4.20.3-multi")).code == 2

@@ -232,10 +232,12 @@ class _Checker:
         try:
             cause = await self._missing(reference)
         except ImageError as error:
-            state = _STATES.get(error.code, "unreachable")
+            cause = (
+                error.message.partition(f"{reference}: ")[2] or error.message
+            )  # the place stands beside it
             if error.code == "RegistryUnreachable":
-                self._gone[reference.host] = error.message
-            return PlaceCheck(place, role, state, error.message)
+                self._gone[reference.host] = cause
+            return PlaceCheck(place, role, _STATES.get(error.code, "unreachable"), cause)
         return PlaceCheck(place, role, "incomplete" if cause else "present", cause)
 
     async def _missing(self, reference: Reference, digest: str = "") -> str:
