@@ -10,6 +10,7 @@ The user's own credentials are found as the containers tools find them: `--authf
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -69,18 +70,28 @@ class ImageAccess(msgspec.Struct, frozen=True):
 class Images:
     """All places that one command reads images from and writes them to. What it opened is closed by `close`.
 
-    `report` is told of every mirror that served wrong bytes.
+    `report` is told of every mirror that served wrong bytes. `pull_secret` is read with instead of the user's own
+    credentials.
     """
 
-    def __init__(self, access: ImageAccess, report: Callable[[Finding], None] | None = None) -> None:
+    def __init__(
+        self,
+        access: ImageAccess,
+        report: Callable[[Finding], None] | None = None,
+        pull_secret: Credentials | None = None,
+    ) -> None:
         self.access = access
         self._report = report
+        self._pull_secret = pull_secret
         self._opened: list[ImageSource] = []
         self._clients: list[RegistryClient] = []
+        self._of_others: dict[bytes, Images] = {}
 
     @cached_property
     def credentials(self) -> Credentials:
         """The user's own. Raises InputError `PullSecretUnavailable`, ImageError `PullSecretInvalid`."""
+        if self._pull_secret is not None:
+            return self._pull_secret
         path = credentials_file(self.access.authfile, os.environ)
         return Credentials.parse(path.read_bytes()) if path else Credentials()
 
@@ -104,6 +115,19 @@ class Images:
     def cached(self) -> ImageSource:
         """As `direct`, with what was read before: for manifests, configs and payload layers."""
         return self._behind_instance(lambda: self._cached)
+
+    def with_pull_secret(self, document: bytes) -> ImageSource:
+        """`cached`, as the holder of this dockerconfigjson reads it; an empty one leaves the user's own credentials.
+
+        Equal documents share one client. Raises ImageError `PullSecretInvalid`.
+        """
+        credentials = Credentials.parse(document)
+        if not credentials:
+            return self.cached
+        name = hashlib.sha256(document).digest()
+        if name not in self._of_others:
+            self._of_others[name] = Images(self.access, self._report, credentials)
+        return self._of_others[name].cached
 
     @cached_property
     def layout(self) -> OciLayout | None:
@@ -141,6 +165,8 @@ class Images:
     async def close(self) -> None:
         for source in (*self._opened, *self._clients):
             await source.close()
+        for images in self._of_others.values():
+            await images.close()
 
     @cached_property
     def _client(self) -> RegistryClient:
@@ -162,7 +188,14 @@ class Images:
     @cached_property
     def _cached(self) -> ImageSource:
         cache = open_cache(os.environ)
-        return CachedSource(self._mirrored, cache) if cache else self._mirrored
+        if cache is None:
+            return self._mirrored
+        if self._pull_secret is None or self.access.is_offline:
+            return CachedSource(self._mirrored, cache)
+        # What is cached was perhaps read by somebody else: the holder of this secret must be let in as well.
+        return CachedSource(
+            self._mirrored, cache, credential_id=self._client.credential_id, check_access=True
+        )
 
     def _behind_instance(self, rest: Callable[[], ImageSource]) -> ImageSource:
         return Beside(self.layout, rest) if self.layout is not None else rest()

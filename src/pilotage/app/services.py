@@ -12,7 +12,6 @@ from pilotage.app.images import ImageAccess
 from pilotage.app.objects import ObjectSource, open_reader
 from pilotage.decision.findings import Finding
 from pilotage.images.layout import OciLayout
-from pilotage.images.source import ImageSource
 from pilotage.room import Services
 from pilotage.runtime.clock import SystemClock
 
@@ -30,10 +29,12 @@ class OpenedServices(msgspec.Struct, frozen=True):
 @contextlib.asynccontextmanager
 async def open_services(source: ObjectSource, access: ImageAccess) -> AsyncIterator[OpenedServices]:
     """Objects of an instance come with the images of that instance alone; objects of files with all that can be read:
-    the images of the instance that is meant, what was read before, registries.
+    the images of the instance that is meant, what was read before, registries, each cluster's with its pull secret.
     """
     async with open_reader(source) as objects, images.opened(access) as places:
-        found: ImageSource = (
-            OciLayout(instance.layout_path(objects.data_dir)) if objects.data_dir else places.cached
-        )
-        yield OpenedServices(Services(objects.reader, found, SystemClock()), objects.name, objects.findings)
+        if objects.data_dir:
+            layout = OciLayout(instance.layout_path(objects.data_dir))
+            services = Services(objects.reader, layout, SystemClock())
+        else:
+            services = Services(objects.reader, places.cached, SystemClock(), places.with_pull_secret)
+        yield OpenedServices(services, objects.name, objects.findings)
