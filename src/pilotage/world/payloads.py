@@ -139,9 +139,8 @@ async def _component(target: ImageTarget, payload: SamplePayload, name: str) -> 
 
 def _annotations(payload: SamplePayload, name: str) -> dict[str, str]:
     """Where the component was built from, and the versions that it declares."""
-    commit = hashlib.sha1(f"{name} {payload.kubernetes}".encode(), usedforsecurity=False).hexdigest()
     annotations = {
-        "io.openshift.build.commit.id": commit,
+        "io.openshift.build.commit.id": _commit(name, payload.version),
         "io.openshift.build.commit.ref": "",
         "io.openshift.build.source-location": f"https://github.com/openshift/{name}",
     }
@@ -154,6 +153,11 @@ def _annotations(payload: SamplePayload, name: str) -> dict[str, str]:
         annotations["io.openshift.build.versions"] = f"machine-os={payload.rhel[stream]}"
         annotations["io.openshift.build.version-display-names"] = "machine-os=Red Hat Enterprise Linux CoreOS"
     return annotations
+
+
+def _commit(component: str, version: str) -> str:
+    """A commit hash for a component of a release; a hotfix of that release was built from the same one."""
+    return hashlib.sha1(f"{component} {version}".encode(), usedforsecurity=False).hexdigest()
 
 
 def _boot_images(payload: SamplePayload) -> bytes:
@@ -202,7 +206,8 @@ async def _build_override(target: ImageTarget, tag: str, on_step: Callable[[str]
         return
     on_step(f"building control plane operator {tag}")
     labels = {capability.label: "true" for capability in CAPABILITIES}
-    await _push(target, OVERRIDE, _cpo_binaries(tag), labels, tag)
+    source = {"vcs-ref": _commit("hypershift", tag.partition("-")[0])}
+    await _push(target, OVERRIDE, _cpo_binaries(tag), labels | source, tag)
 
 
 def _cpo_binaries(build: str) -> list[Entry]:
