@@ -20,12 +20,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pilotage.images.build import Entry, PackedLayer, pack, push_image, push_index
 from pilotage.images.copy import copy_image
-from pilotage.images.layers import read_directory
+from pilotage.images.layers.build import Entry, PackedLayer, pack, push_image, push_index
+from pilotage.images.layers.files import read_directory
 from pilotage.images.platforms import open_image
 from pilotage.images.reference import Reference, parse
-from pilotage.images.registry import RegistryClient, RegistrySettings
+from pilotage.images.registry.client import RegistryClient, RegistrySettings
 from pilotage.images.source import Descriptor, ImageSource, Platform
 
 ARCHITECTURES = ("amd64", "arm64", "ppc64le", "s390x")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pilotage.cli import program
-from pilotage.images.layout import OciLayout
+from pilotage.images.disk.layout import OciLayout
 from pilotage.world import payloads
 
 _SPEC = importlib.util.spec_from_file_location(

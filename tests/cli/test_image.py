@@ -8,10 +8,10 @@ import tarfile
 
 import pytest
 
-from pilotage.images.build import push_image
-from pilotage.images.layout import OciLayout
+from pilotage.images.disk.layout import OciLayout
+from pilotage.images.layers.build import push_image
 from pilotage.images.reference import parse
-from pilotage.images.referrers import fallback_tag
+from pilotage.images.registry.referrers import fallback_tag
 
 OPERATOR = "quay.example.com/hypershift/hypershift-operator"
 

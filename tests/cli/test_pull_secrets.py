@@ -11,9 +11,9 @@ import pytest
 
 from pilotage.api import yaml
 from pilotage.images.copy import copy_image
-from pilotage.images.layout import OciLayout
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.reference import parse
-from pilotage.images.registry import RegistryClient, RegistrySettings
+from pilotage.images.registry.client import RegistryClient, RegistrySettings
 
 pytestmark = pytest.mark.registry
 SAMPLE = "quay.example.com/openshift/release:4.19.7-multi"

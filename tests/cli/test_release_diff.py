@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from pilotage.images.build import Entry, pack, push_image
-from pilotage.images.layout import OciLayout
-from pilotage.images.newrelease import NewRelease, build_release
-from pilotage.images.payloadmanifests import ComponentSource
+from pilotage.images.disk.layout import OciLayout
+from pilotage.images.layers.build import Entry, pack, push_image
+from pilotage.images.payload.manifests import ComponentSource
+from pilotage.images.payload.newrelease import NewRelease, build_release
 from pilotage.images.reference import parse
 
 CREATED = "2026-05-20T04:35:16Z"

@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pilotage.app.releaseinfo import short_age, sizes_of
-from pilotage.images.build import Entry, pack, push_image
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.inspect import inspect_image
-from pilotage.images.layout import OciLayout
-from pilotage.images.newrelease import NewRelease, build_release
-from pilotage.images.payload import load_payload
-from pilotage.images.payloadmanifests import ComponentSource
+from pilotage.images.layers.build import Entry, pack, push_image
+from pilotage.images.payload.manifests import ComponentSource
+from pilotage.images.payload.newrelease import NewRelease, build_release
+from pilotage.images.payload.payload import load_payload
 from pilotage.images.reference import parse
 from pilotage.images.source import Platform
 

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from pilotage.api import yaml
-from pilotage.images.layout import OciLayout
+from pilotage.images.disk.layout import OciLayout
 
 RELEASE = "quay.example.com/openshift/release"
 ART = "quay.example.com/openshift/art-dev"

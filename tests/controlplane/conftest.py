@@ -32,9 +32,9 @@ from pilotage.controlplane.labels import CAPABILITIES, PREFIX
 from pilotage.controlplane.room import ROOM
 from pilotage.decision.facts import Absent, Known, NotSeen
 from pilotage.images import reference
-from pilotage.images.build import Entry, pack, push_image, push_index
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
-from pilotage.images.layout import OciLayout
+from pilotage.images.layers.build import Entry, pack, push_image, push_index
 from pilotage.images.reference import Reference
 from pilotage.images.source import Descriptor, Manifest, Platform
 from pilotage.room import Services

@@ -20,9 +20,9 @@ import pytest
 from aiohttp import web
 
 from pilotage.images.credentials import Credentials
-from pilotage.images.pacing import Pace
 from pilotage.images.reference import Reference, parse
-from pilotage.images.registry import RegistryClient, RegistrySettings
+from pilotage.images.registry.client import RegistryClient, RegistrySettings
+from pilotage.images.registry.pacing import Pace
 from pilotage.images.source import OCI_INDEX, OCI_MANIFEST, Descriptor, Manifest
 
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"

@@ -10,11 +10,11 @@ from contextlib import aclosing
 import pytest
 
 from pilotage.images import reference as references
-from pilotage.images.build import Entry, pack, push_image
-from pilotage.images.cache import CachedSource, ContentCache
 from pilotage.images.digests import digest_of
+from pilotage.images.disk.cache import CachedSource, ContentCache
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
-from pilotage.images.layout import OciLayout
+from pilotage.images.layers.build import Entry, pack, push_image
 from pilotage.images.offline import OfflineSource
 from pilotage.images.source import Descriptor
 
@@ -250,7 +250,7 @@ async def test_hit_is_no_permission(cache, layout):
 CRASHER = """
 import asyncio, os, signal, sys
 from pilotage.images import reference
-from pilotage.images.cache import CachedSource, ContentCache
+from pilotage.images.disk.cache import CachedSource, ContentCache
 from pilotage.images.digests import digest_of
 from pilotage.images.source import Descriptor
 

@@ -7,11 +7,11 @@ import subprocess
 import pytest
 
 from pilotage.images import reference as references
-from pilotage.images.build import Entry, pack, push_image, push_index
 from pilotage.images.copy import copy_image
 from pilotage.images.digests import digest_of
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
-from pilotage.images.layout import OciLayout
+from pilotage.images.layers.build import Entry, pack, push_image, push_index
 from pilotage.images.source import OCI_MANIFEST, Manifest, Platform
 
 HERE = references.parse("quay.io/team/image")

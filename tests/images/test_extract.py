@@ -3,7 +3,7 @@
 import pytest
 
 from pilotage.images.errors import ImageError
-from pilotage.images.extract import CLOUDS, credentials_requests, extract
+from pilotage.images.payload.extract import CLOUDS, credentials_requests, extract
 
 
 def request(name, provider):

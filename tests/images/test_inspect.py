@@ -3,12 +3,12 @@
 import pytest
 
 from pilotage.images import reference as references
-from pilotage.images.build import Entry, manifest_of, pack, push_image, push_index
 from pilotage.images.digests import digest_of
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
-from pilotage.images.executables import has_executable
 from pilotage.images.inspect import inspect_children, inspect_image
-from pilotage.images.layout import OciLayout
+from pilotage.images.layers.build import Entry, manifest_of, pack, push_image, push_index
+from pilotage.images.layers.executables import has_executable
 from pilotage.images.source import DOCKER_LIST, OCI_MANIFEST, Descriptor, Platform
 
 REPO = references.parse("quay.io/team/image")

@@ -10,10 +10,17 @@ import zlib
 import pytest
 
 from pilotage.images import reference as references
-from pilotage.images.build import Entry, pack
 from pilotage.images.digests import digest_of
 from pilotage.images.errors import ImageError
-from pilotage.images.layers import FileInfo, Limits, find_file, open_directory, read_directory, read_files
+from pilotage.images.layers.build import Entry, pack
+from pilotage.images.layers.files import (
+    FileInfo,
+    Limits,
+    find_file,
+    open_directory,
+    read_directory,
+    read_files,
+)
 from pilotage.images.source import Descriptor, ImageManifest
 
 HERE = references.parse("registry.example.com/team/image:1")

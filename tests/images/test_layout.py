@@ -10,10 +10,10 @@ from contextlib import aclosing
 import pytest
 
 from pilotage.images import reference as references
-from pilotage.images.build import Entry, pack, push_image, push_index
 from pilotage.images.digests import digest_of
+from pilotage.images.disk.layout import OciLayout, media_type_of
 from pilotage.images.errors import ImageError
-from pilotage.images.layout import OciLayout, media_type_of
+from pilotage.images.layers.build import Entry, pack, push_image, push_index
 from pilotage.images.source import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -269,8 +269,8 @@ async def test_changes_of_other_processes_are_seen(layout):
 WRITER = """
 import asyncio, sys
 from pilotage.images import reference
-from pilotage.images.build import Entry, pack, push_image
-from pilotage.images.layout import OciLayout
+from pilotage.images.layers.build import Entry, pack, push_image
+from pilotage.images.disk.layout import OciLayout
 
 async def push(directory, worker):
     layout = OciLayout(directory, create=True)

@@ -9,14 +9,14 @@ import tarfile
 import pytest
 
 from pilotage.images import reference as references
-from pilotage.images.build import Entry, pack, push_image
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
 from pilotage.images.inspect import inspect_image
-from pilotage.images.layers import read_files
-from pilotage.images.layout import OciLayout
+from pilotage.images.layers.build import Entry, pack, push_image
+from pilotage.images.layers.files import read_files
 from pilotage.images.locations import Location, load_release, open_source, open_target, parse_location
-from pilotage.images.newrelease import NewRelease, build_release
 from pilotage.images.offline import OfflineSource
+from pilotage.images.payload.newrelease import NewRelease, build_release
 
 DIGEST = "sha256:" + "a" * 64
 LAYER = pack([Entry("etc/hello", b"world")])

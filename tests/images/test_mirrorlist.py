@@ -5,13 +5,13 @@ import json
 import pytest
 
 from pilotage.images import reference as references
-from pilotage.images.bootimages import FILE as BOOT_IMAGES
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
-from pilotage.images.layout import OciLayout
-from pilotage.images.mirrorlist import mirror_list, mirror_set
-from pilotage.images.newrelease import NewRelease, build_release
-from pilotage.images.payload import ReleasePayload, load_payload
-from pilotage.images.payloadmanifests import ComponentSource
+from pilotage.images.payload.bootimages import FILE as BOOT_IMAGES
+from pilotage.images.payload.manifests import ComponentSource
+from pilotage.images.payload.mirrorlist import mirror_list, mirror_set
+from pilotage.images.payload.newrelease import NewRelease, build_release
+from pilotage.images.payload.payload import ReleasePayload, load_payload
 from pilotage.images.source import Platform
 
 DIGEST = "sha256:" + "a" * 64

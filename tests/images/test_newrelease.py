@@ -8,13 +8,13 @@ import tarfile
 import pytest
 
 from pilotage.images import reference as references
-from pilotage.images.build import Entry, pack, push_image, push_index
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
 from pilotage.images.inspect import inspect_image
-from pilotage.images.layout import OciLayout
-from pilotage.images.newrelease import Base, NewRelease, build_release, component_source
-from pilotage.images.payload import load_payload
-from pilotage.images.payloadmanifests import ComponentSource, payload_manifests
+from pilotage.images.layers.build import Entry, pack, push_image, push_index
+from pilotage.images.payload.manifests import ComponentSource, payload_manifests
+from pilotage.images.payload.newrelease import Base, NewRelease, build_release, component_source
+from pilotage.images.payload.payload import load_payload
 from pilotage.images.source import DOCKER_MANIFEST, Platform
 
 DIGEST = "sha256:" + "a" * 64

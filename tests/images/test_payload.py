@@ -5,14 +5,14 @@ import json
 import pytest
 
 from pilotage.images import reference as references
-from pilotage.images.bootimages import FILE as BOOT_IMAGES
-from pilotage.images.build import Entry, pack, push_image, push_index
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
-from pilotage.images.layout import OciLayout
-from pilotage.images.payload import PayloadCache, load_directory, load_payload
-from pilotage.images.payloadchanges import compare_manifests, compare_payloads
-from pilotage.images.payloadfiles import kind_of
-from pilotage.images.payloadsummary import parse_summary, summary_of
+from pilotage.images.layers.build import Entry, pack, push_image, push_index
+from pilotage.images.payload.bootimages import FILE as BOOT_IMAGES
+from pilotage.images.payload.changes import compare_manifests, compare_payloads
+from pilotage.images.payload.files import kind_of
+from pilotage.images.payload.payload import PayloadCache, load_directory, load_payload
+from pilotage.images.payload.summary import parse_summary, summary_of
 from pilotage.images.source import Platform
 
 REPO = references.parse("quay.io/openshift-release-dev/ocp-release")

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from pilotage.images import componentversions, imagereferences, payloaddiff, releasemetadata
 from pilotage.images.errors import ImageError
-from pilotage.images.imagereferences import Component
+from pilotage.images.payload import componentversions, diff, imagereferences, metadata
+from pilotage.images.payload.imagereferences import Component
 
 
 def _payload(*tags: dict[str, object], version: str = "4.20.3") -> str:
@@ -118,7 +118,7 @@ def test_many_versions_of_kubectl_are_noted() -> None:
 
 def test_metadata_is_read() -> None:
     """Known keys are at hand, and the display order is that of SemVer when every entry parses."""
-    found = releasemetadata.parse(
+    found = metadata.parse(
         json.dumps(
             {
                 "kind": "cincinnati-metadata-v0",
@@ -137,7 +137,7 @@ def test_metadata_is_read() -> None:
 
 def test_metadata_with_a_strange_version_keeps_the_written_order() -> None:
     """One entry that is no version, and the list stays as written."""
-    found = releasemetadata.parse('{"previous": ["b", "4.19.9", "a"], "metadata": {"url": 5}}')
+    found = metadata.parse('{"previous": ["b", "4.19.9", "a"], "metadata": {"url": 5}}')
     assert found.upgrades == ("b", "4.19.9", "a")
     assert found.url == ""
 
@@ -146,7 +146,7 @@ def test_metadata_with_a_strange_version_keeps_the_written_order() -> None:
 def test_broken_metadata(text: str) -> None:
     """What is no metadata document is malformed, and the file is named."""
     with pytest.raises(ImageError, match="release-metadata") as caught:
-        releasemetadata.parse(text)
+        metadata.parse(text)
     assert caught.value.code == "MalformedPayloadFile"
 
 
@@ -158,34 +158,29 @@ def test_changes_link_to_their_commits() -> None:
     """A change within one GitHub repository links to the commits in between."""
     old = _component("q.io/c@sha256:1", "aaa", "https://github.com/openshift/etcd.git")
     new = _component("q.io/c@sha256:2", "bbb", "git@github.com:openshift/etcd.git")
-    (change,) = payloaddiff.compare({"c": old}, {"c": new}).changed
+    (change,) = diff.compare({"c": old}, {"c": new}).changed
     assert change.compare_url == "https://github.com/openshift/etcd/compare/aaa...bbb"
     assert change.commits == "aaa -> bbb"
     assert not change.is_same_digest
-    assert payloaddiff.commit_url(old) == "https://github.com/openshift/etcd/commit/aaa"
+    assert diff.commit_url(old) == "https://github.com/openshift/etcd/commit/aaa"
 
 
 def test_a_moved_source_is_shown_and_not_linked() -> None:
     """Two repositories have no commits in between; a missing annotation is `<unknown>`."""
     old = _component("q.io/c@sha256:1", "aaa", "https://github.com/openshift/old")
     new = _component("m.io/c@sha256:1", "", "https://git.example/new")
-    (change,) = payloaddiff.compare({"c": old}, {"c": new}).rebuilt
+    (change,) = diff.compare({"c": old}, {"c": new}).rebuilt
     assert change.compare_url == ""
     assert change.repository == "https://github.com/openshift/old -> https://git.example/new"
     assert change.commits == "aaa -> <unknown>"
     assert change.is_same_digest
-    assert (
-        payloaddiff.commit_url(_component("", "aaa", "https://git.example/new"))
-        == "https://git.example/new aaa"
-    )
-    assert payloaddiff.commit_url(_component("", "aaa", "https://[")) == "https://[ aaa"
+    assert diff.commit_url(_component("", "aaa", "https://git.example/new")) == "https://git.example/new aaa"
+    assert diff.commit_url(_component("", "aaa", "https://[")) == "https://[ aaa"
 
 
 def test_version_changes() -> None:
     """Component versions that differ are listed by name; a missing one is empty."""
-    assert payloaddiff.version_changes(
-        {"b": "1", "a": "1", "same": "1"}, {"b": "2", "c": "1", "same": "1"}
-    ) == {
+    assert diff.version_changes({"b": "1", "a": "1", "same": "1"}, {"b": "2", "c": "1", "same": "1"}) == {
         "a": ("1", ""),
         "b": ("1", "2"),
         "c": ("", "1"),

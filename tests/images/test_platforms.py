@@ -3,8 +3,8 @@
 import pytest
 
 from pilotage.images import platforms
-from pilotage.images.build import manifest_of
 from pilotage.images.errors import ImageError
+from pilotage.images.layers.build import manifest_of
 from pilotage.images.source import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor, Platform
 
 SIZES = 100

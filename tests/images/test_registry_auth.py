@@ -6,9 +6,9 @@ import traceback
 
 import pytest
 
-from pilotage.images.challenge import Challenge, choose, parse_challenges, scope_union
 from pilotage.images.errors import ImageError
-from pilotage.images.exchange import Request, Secret
+from pilotage.images.registry.challenge import Challenge, choose, parse_challenges, scope_union
+from pilotage.images.registry.exchange import Request, Secret
 
 SECRET = "correct-horse-battery"
 

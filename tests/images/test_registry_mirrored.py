@@ -5,10 +5,10 @@ import logging
 import pytest
 
 from pilotage.images.errors import ImageError
-from pilotage.images.mirrored import Availability, MirroredSource
 from pilotage.images.mirrors import Mirrors
 from pilotage.images.overrides import Overrides
 from pilotage.images.reference import parse
+from pilotage.images.registry.mirrored import Availability, MirroredSource
 from pilotage.images.resolver import Resolver
 
 

@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 
 from pilotage.images.errors import ImageError
-from pilotage.images.pacing import RetryPolicy, TokenBucket, retry_after
-from pilotage.images.proxies import is_loopback, proxy_for
 from pilotage.images.reference import parse
-from pilotage.images.registry import RegistryClient, RegistrySettings
+from pilotage.images.registry.client import RegistryClient, RegistrySettings
+from pilotage.images.registry.pacing import RetryPolicy, TokenBucket, retry_after
+from pilotage.images.registry.proxies import is_loopback, proxy_for
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 
@@ -395,7 +395,7 @@ async def test_unusable_authority_file(tmp_path, text):
 def test_the_http_library_is_imported_late():
     """Making a client costs no import of the HTTP library: start-up time is a feature."""
     code = (
-        "import sys; from pilotage.images.registry import RegistryClient; from pilotage.images import mirrored;"
+        "import sys; from pilotage.images.registry.client import RegistryClient; from pilotage.images.registry import mirrored;"
         "RegistryClient(); sys.exit('aiohttp' in sys.modules)"
     )
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pilotage.api.versions import OCPVersion
-from pilotage.images.releaseversion import (
+from pilotage.images.payload.version import (
     HostedRelease,
     kubernetes_minor,
     line_of,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pilotage.images import bootimages, streams
 from pilotage.images.errors import ImageError
-from pilotage.images.streams import BootImage, ObjectImage
+from pilotage.images.payload import bootimages, streams
+from pilotage.images.payload.streams import BootImage, ObjectImage
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "coreos-stream"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the public data set is not beside the checkout")

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilotage.images import reference as references
-from pilotage.images.build import Entry, pack
-from pilotage.images.compression import ArchiveError
 from pilotage.images.digests import digest_of
 from pilotage.images.errors import ImageError
-from pilotage.images.layers import read_directory, read_files
+from pilotage.images.layers.build import Entry, pack
+from pilotage.images.layers.compression import ArchiveError
+from pilotage.images.layers.files import read_directory, read_files
+from pilotage.images.layers.tarstream import TarReader
 from pilotage.images.source import Descriptor, ImageManifest
-from pilotage.images.tarstream import TarReader
 
 HERE = references.parse("registry.example.com/team/image:1")
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from pilotage.app.companions import image_digest_of
-from pilotage.images.layout import OciLayout
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.parallel import closing
 from pilotage.images.reference import Reference
 from pilotage.images.source import Descriptor, ImageSource, Manifest

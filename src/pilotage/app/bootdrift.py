@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pilotage.images.bootimages import BootImages
-from pilotage.images.componentversions import ComponentVersions
 from pilotage.images.errors import ImageError
+from pilotage.images.payload.bootimages import BootImages
+from pilotage.images.payload.componentversions import ComponentVersions
 
 __all__ = ["BootDrift", "boot_drift"]
 

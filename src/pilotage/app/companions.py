@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from pilotage.images.errors import ImageError
-from pilotage.images.mirrored import MirroredSource
 from pilotage.images.reference import Reference
+from pilotage.images.registry.mirrored import MirroredSource
 from pilotage.images.source import Descriptor
 
 __all__ = ["SignedMirrors", "image_digest_of"]

@@ -20,9 +20,10 @@ from pilotage.controlplane.overrides import OverrideTable
 from pilotage.controlplane.preview import EFFECTS, ClusterChange
 from pilotage.decision.render import table
 from pilotage.decision.rules import Decision
-from pilotage.images import executables, reference
+from pilotage.images import reference
 from pilotage.images.errors import ImageError
 from pilotage.images.inspect import inspect_image
+from pilotage.images.layers import executables
 from pilotage.room import Services
 
 __all__ = [

@@ -27,10 +27,10 @@ from pilotage.app.companions import SignedMirrors
 from pilotage.app.releaseversions import Versions
 from pilotage.decision.findings import Finding
 from pilotage.images import locations
-from pilotage.images.cache import CachedSource, ContentCache
 from pilotage.images.credentials import Credentials
+from pilotage.images.disk.cache import CachedSource, ContentCache
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
-from pilotage.images.layout import OciLayout
 from pilotage.images.mirrors import Mirrors
 from pilotage.images.offline import OfflineSource
 from pilotage.images.overrides import Overrides
@@ -39,7 +39,7 @@ from pilotage.images.resolver import Resolver
 from pilotage.images.source import ImageSource, ImageTarget
 
 if TYPE_CHECKING:
-    from pilotage.images.registry import RegistryClient
+    from pilotage.images.registry.client import RegistryClient
 
 __all__ = [
     "ImageAccess",
@@ -215,7 +215,7 @@ async def opened(
 
 def open_registry(access: ImageAccess, credentials: Credentials | None = None) -> RegistryClient:
     """A client for any registry. aiohttp is loaded only here. Raises ImageError `Offline` when that is forbidden."""
-    from pilotage.images.registry import RegistryClient, RegistrySettings  # noqa: PLC0415 -- aiohttp is slow to load
+    from pilotage.images.registry.client import RegistryClient, RegistrySettings  # noqa: PLC0415 -- aiohttp is slow to load
 
     settings = RegistrySettings(insecure_hosts=access.insecure_hosts, ca_file=str(access.ca_file or ""))
     return RegistryClient(credentials if credentials is not None else _credentials(access), settings)

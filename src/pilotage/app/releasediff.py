@@ -16,13 +16,13 @@ from pilotage.app.featuregates import GateChange, gate_changes
 from pilotage.app.releases import Release
 from pilotage.controlplane.labels import LabelChange, label_changes
 from pilotage.images import reference as references
-from pilotage.images.componentversions import ComponentVersion
 from pilotage.images.errors import ImageError
-from pilotage.images.imagereferences import Component
 from pilotage.images.inspect import inspect_image
-from pilotage.images.payload import ReleasePayload
-from pilotage.images.payloadchanges import PayloadChanges, compare_payloads
-from pilotage.images.payloaddiff import ComponentChange, commit_url
+from pilotage.images.payload.changes import PayloadChanges, compare_payloads
+from pilotage.images.payload.componentversions import ComponentVersion
+from pilotage.images.payload.diff import ComponentChange, commit_url
+from pilotage.images.payload.imagereferences import Component
+from pilotage.images.payload.payload import ReleasePayload
 
 __all__ = ["OPERATOR", "ReleaseDiff", "compare", "document"]
 

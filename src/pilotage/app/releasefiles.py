@@ -17,9 +17,9 @@ from pilotage.api import manifest
 from pilotage.api.errors import InputError
 from pilotage.api.meta import Object
 from pilotage.app.releases import Release
-from pilotage.images import extract
 from pilotage.images.errors import ImageError
 from pilotage.images.parallel import in_thread
+from pilotage.images.payload import extract
 
 __all__ = ["Selection", "extract_to", "selected"]
 

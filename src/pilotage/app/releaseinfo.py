@@ -14,17 +14,17 @@ from typing import Any
 import msgspec
 
 from pilotage.app.releases import Release, look_at
-from pilotage.images import imagereferences, releasemetadata
 from pilotage.images import reference as references
-from pilotage.images.bootimages import BootImages
-from pilotage.images.componentversions import VERSIONS
 from pilotage.images.errors import ImageError
-from pilotage.images.imagereferences import Component
 from pilotage.images.inspect import ImageInfo, inspect_image, manifest_of, read_config_bytes
-from pilotage.images.payload import ReleasePayload
+from pilotage.images.payload import imagereferences, metadata
+from pilotage.images.payload.bootimages import BootImages
+from pilotage.images.payload.componentversions import VERSIONS
+from pilotage.images.payload.imagereferences import Component
+from pilotage.images.payload.payload import ReleasePayload
+from pilotage.images.payload.streams import Stream
 from pilotage.images.platforms import is_multi_arch, open_image
 from pilotage.images.reference import Reference
-from pilotage.images.streams import Stream
 
 __all__ = [
     "ComponentRow",
@@ -93,7 +93,7 @@ async def document(release: Release, images: Mapping[str, ImageInfo] | None = No
     """The machine form. `images` is what `component_images` found, for those who asked for it."""
     payload = release.payload
     content = payload.content
-    _, raw = await payload.source_files.read({imagereferences.FILE, releasemetadata.FILE}.__contains__)
+    _, raw = await payload.source_files.read({imagereferences.FILE, metadata.FILE}.__contains__)
     versions = payload.component_versions
     return {
         "image": payload.reference,
@@ -104,7 +104,7 @@ async def document(release: Release, images: Mapping[str, ImageInfo] | None = No
         "isMultiArch": content.is_multi_arch,
         "platforms": [str(each) for each in content.platforms],
         "config": await _config(release),
-        "metadata": _json(raw.get(releasemetadata.FILE)),
+        "metadata": _json(raw.get(metadata.FILE)),
         "references": _json(raw.get(imagereferences.FILE)) or _references(payload),
         "versions": {name: each.version for name, each in versions.versions.items()},
         "displayVersions": {

@@ -16,15 +16,16 @@ import msgspec
 from pilotage.api.errors import InputError
 from pilotage.app.images import Images
 from pilotage.app.releases import Release
-from pilotage.images import locations, mirrorlist
+from pilotage.images import locations
 from pilotage.images import reference as references
 from pilotage.images.copy import CopyResult, copy_image
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
 from pilotage.images.inspect import manifest_of
-from pilotage.images.layout import OciLayout
-from pilotage.images.mirrorlist import MirrorStep
 from pilotage.images.mirrors import Mirrors
 from pilotage.images.parallel import gather
+from pilotage.images.payload import mirrorlist
+from pilotage.images.payload.mirrorlist import MirrorStep
 from pilotage.images.reference import Reference
 from pilotage.images.source import ImageTarget
 

@@ -21,11 +21,11 @@ import msgspec
 from pilotage.api.errors import InputError
 from pilotage.app.images import Images
 from pilotage.app.releases import Release, open_release
-from pilotage.images import imagereferences
 from pilotage.images import reference as references
 from pilotage.images.errors import ImageError
-from pilotage.images.newrelease import Base, NewRelease, build_release, component_source
-from pilotage.images.payloadmanifests import ComponentSource, payload_manifests
+from pilotage.images.payload import imagereferences
+from pilotage.images.payload.manifests import ComponentSource, payload_manifests
+from pilotage.images.payload.newrelease import Base, NewRelease, build_release, component_source
 from pilotage.images.platforms import parse_platform
 from pilotage.images.reference import Reference
 from pilotage.images.source import Manifest

@@ -1,7 +1,7 @@
 """Where is a release payload, and what is read with it? Every `pilotage release` verb begins here.
 
 A payload is named by a version (`releaseversions`), a reference, `oci:DIR[:NAME]`, `oci-archive:FILE`, `docker-archive:FILE`, a directory that is or holds
-`release-manifests/`, or a file with the short form (`images.payloadsummary`), which knows versions and components only. Its
+`release-manifests/`, or a file with the short form (`images.payload.summary`), which knows versions and components only. Its
 components are looked for beside it first when it lies in a layout, then wherever references are read.
 """
 
@@ -17,13 +17,13 @@ from pilotage.api.errors import InputError
 from pilotage.api.versions import is_semver
 from pilotage.app import releaseversions
 from pilotage.app.images import Images
-from pilotage.images import payloadsummary
 from pilotage.images import reference as references
 from pilotage.images.errors import ImageError
-from pilotage.images.imagereferences import Component, ImageReferences, Tag, TagFrom
 from pilotage.images.parallel import gather
-from pilotage.images.payload import PayloadContent, ReleasePayload, load_directory, load_payload
-from pilotage.images.payloadfiles import PayloadFile
+from pilotage.images.payload import summary as payloadsummary
+from pilotage.images.payload.files import PayloadFile
+from pilotage.images.payload.imagereferences import Component, ImageReferences, Tag, TagFrom
+from pilotage.images.payload.payload import PayloadContent, ReleasePayload, load_directory, load_payload
 from pilotage.images.reference import Reference
 from pilotage.images.source import ImageSource, Platform
 

@@ -148,9 +148,9 @@ async def _of_instance(version: str, data_dir: Path | None) -> str:
 
 
 async def _read_graph(versions: Versions, channel: str, access: ImageAccess) -> tuple[Node, ...]:
-    from pilotage.images.exchange import Request, TransportError  # noqa: PLC0415 -- the HTTP library is slow to load
-    from pilotage.images.pacing import Pace, RetryPolicy  # noqa: PLC0415
-    from pilotage.images.transport import HttpTransport  # noqa: PLC0415
+    from pilotage.images.registry.exchange import Request, TransportError  # noqa: PLC0415 -- the HTTP library is slow to load
+    from pilotage.images.registry.pacing import Pace, RetryPolicy  # noqa: PLC0415
+    from pilotage.images.registry.transport import HttpTransport  # noqa: PLC0415
 
     separator = "&" if "?" in versions.graph else "?"
     url = f"{versions.graph}{separator}{urlencode({'channel': channel, 'arch': versions.architecture})}"

@@ -11,7 +11,7 @@ from pilotage.app import images, instance
 from pilotage.app.images import ImageAccess
 from pilotage.app.objects import ObjectSource, open_reader
 from pilotage.decision.findings import Finding
-from pilotage.images.layout import OciLayout
+from pilotage.images.disk.layout import OciLayout
 from pilotage.room import Services
 from pilotage.runtime.clock import SystemClock
 

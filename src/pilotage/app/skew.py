@@ -24,7 +24,7 @@ from pilotage.controlplane import skew
 from pilotage.controlplane.observe import observe
 from pilotage.controlplane.skew import Cell, CellState, Dimensions, TestResult
 from pilotage.controlplane.verdicts import version_of
-from pilotage.images.payload import load_payload
+from pilotage.images.payload.payload import load_payload
 from pilotage.images.reference import parse
 from pilotage.room import Services
 

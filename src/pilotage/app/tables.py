@@ -15,7 +15,7 @@ from pilotage.controlplane.tablecare import FixFacts, PinnedImage, Retirement, W
 from pilotage.decision.findings import Finding
 from pilotage.images.errors import ImageError
 from pilotage.images.inspect import ImageInfo, inspect_image
-from pilotage.images.payload import load_payload
+from pilotage.images.payload.payload import load_payload
 
 __all__ = ["lint", "read_table", "retire", "why"]
 

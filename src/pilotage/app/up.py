@@ -18,7 +18,7 @@ import msgspec
 
 from pilotage.api.errors import InputError, RemoteError
 from pilotage.app import instance, rooms
-from pilotage.images.layout import OciLayout
+from pilotage.images.disk.layout import OciLayout
 from pilotage.room import Board, Services
 from pilotage.runtime.cache import Informers
 from pilotage.runtime.clock import SystemClock

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from pilotage.app.releaseinfo import digest_or_reference, short_age
 from pilotage.cli.releasetext import section
 from pilotage.decision.render import table
-from pilotage.images.payloaddiff import commit_url
+from pilotage.images.payload.diff import commit_url
 
 if TYPE_CHECKING:
     from pilotage.app.featuregates import GateChange
     from pilotage.app.releasediff import ReleaseDiff
-    from pilotage.images.payload import ReleasePayload
-    from pilotage.images.payloadchanges import BootImageChange, ManifestChanges
-    from pilotage.images.payloaddiff import ComponentChange
+    from pilotage.images.payload.changes import BootImageChange, ManifestChanges
+    from pilotage.images.payload.diff import ComponentChange
+    from pilotage.images.payload.payload import ReleasePayload
 
 __all__ = ["diff"]
 

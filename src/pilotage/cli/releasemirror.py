@@ -17,7 +17,7 @@ from pilotage.cli.releaseinfo import LOCATIONS, FromDirOption, one_release
 if TYPE_CHECKING:
     from pilotage.app.releasemirror import ImageCheck, Mirrored
     from pilotage.app.releases import Release
-    from pilotage.images.mirrorlist import MirrorStep
+    from pilotage.images.payload.mirrorlist import MirrorStep
 
 __all__ = ["mirror", "mirror_check"]
 

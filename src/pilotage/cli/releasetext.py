@@ -12,13 +12,13 @@ import msgspec
 
 from pilotage.app.releaseinfo import MIB, digest_or_reference, short_age
 from pilotage.decision.render import table
-from pilotage.images.payloaddiff import commit_url
+from pilotage.images.payload.diff import commit_url
 
 if TYPE_CHECKING:
     from pilotage.app.bootdrift import BootDrift
     from pilotage.app.releaseinfo import ComponentRow, Sizes
-    from pilotage.images.imagereferences import Component
-    from pilotage.images.payload import ReleasePayload
+    from pilotage.images.payload.imagereferences import Component
+    from pilotage.images.payload.payload import ReleasePayload
 
 __all__ = [
     "commit_urls", "commits", "components", "digests", "fields", "info", "pull_specs", "section", "sizes", "streams",

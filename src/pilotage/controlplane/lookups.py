@@ -21,10 +21,10 @@ from pilotage.controlplane.facts import CPO_BINARY, HYPERSHIFT_COMPONENT, Binary
 from pilotage.decision.facts import Fact, Known, NotSeen
 from pilotage.images import reference
 from pilotage.images.errors import ImageError
-from pilotage.images.executables import has_executable
 from pilotage.images.inspect import inspect_image
+from pilotage.images.layers.executables import has_executable
 from pilotage.images.parallel import SingleFlight
-from pilotage.images.payload import load_payload
+from pilotage.images.payload.payload import load_payload
 from pilotage.images.reference import Reference
 from pilotage.images.source import Descriptor, ImageSource
 from pilotage.runtime.clock import Clock

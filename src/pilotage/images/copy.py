@@ -23,7 +23,7 @@ from pilotage.images.inspect import manifest_of
 from pilotage.images.parallel import SingleFlight, closing, gather
 from pilotage.images.platforms import choose, images_of
 from pilotage.images.reference import Reference
-from pilotage.images.referrers import entry_for, fallback_tag
+from pilotage.images.registry.referrers import entry_for, fallback_tag
 from pilotage.images.source import Descriptor, ImageSource, ImageTarget, Manifest, Platform
 
 __all__ = ["CopyResult", "Moved", "copy_blobs", "copy_image"]

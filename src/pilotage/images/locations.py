@@ -17,10 +17,10 @@ from typing import Literal
 import msgspec
 
 from pilotage.images import reference as references
-from pilotage.images.archive import open_archive
+from pilotage.images.disk.archive import open_archive
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
-from pilotage.images.layout import OciLayout
-from pilotage.images.payload import ReleasePayload, load_directory, load_payload
+from pilotage.images.payload.payload import ReleasePayload, load_directory, load_payload
 from pilotage.images.reference import Reference
 from pilotage.images.source import ImageSource, ImageTarget, Platform
 

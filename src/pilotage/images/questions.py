@@ -12,20 +12,14 @@ import msgspec
 
 from pilotage.decision.findings import Finding
 from pilotage.decision.questions import Question
-from pilotage.images import (
-    bootimages,
-    componentversions,
-    imagereferences,
-    mirrors,
-    payloaddiff,
-    reference,
-)
-from pilotage.images.bootimages import BootImages
-from pilotage.images.componentversions import ComponentVersion
+from pilotage.images import mirrors, reference
 from pilotage.images.credentials import Credentials
 from pilotage.images.mirrors import Mirrors
 from pilotage.images.overrides import Overrides
-from pilotage.images.streams import Stream
+from pilotage.images.payload import bootimages, componentversions, diff, imagereferences
+from pilotage.images.payload.bootimages import BootImages
+from pilotage.images.payload.componentversions import ComponentVersion
+from pilotage.images.payload.streams import Stream
 
 __all__ = ["QUESTIONS"]
 
@@ -246,7 +240,7 @@ def _pull_credential(asked: PullCredentialInput) -> PullCredentialValue:
 
 
 def _diff(asked: DiffInput) -> DiffValue:
-    found = payloaddiff.compare(_components(asked.from_), _components(asked.to))
+    found = diff.compare(_components(asked.from_), _components(asked.to))
     return DiffValue(
         [change.name for change in found.changed],
         [change.name for change in found.rebuilt],

@@ -16,10 +16,10 @@ import msgspec
 
 from pilotage.controlplane.labels import CAPABILITIES
 from pilotage.images import reference
-from pilotage.images.build import Entry, PackedLayer, pack, push_image, push_index
 from pilotage.images.errors import ImageError
-from pilotage.images.newrelease import OPERATOR_LABEL, NewRelease, build_release
-from pilotage.images.payloadmanifests import ComponentSource
+from pilotage.images.layers.build import Entry, PackedLayer, pack, push_image, push_index
+from pilotage.images.payload.manifests import ComponentSource
+from pilotage.images.payload.newrelease import OPERATOR_LABEL, NewRelease, build_release
 from pilotage.images.source import ImageTarget, Manifest, Platform
 
 __all__ = ["OPERATORS", "PAYLOADS", "REGISTRY", "build"]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from pilotage.images.imagereferences import Component
+from pilotage.images.payload.imagereferences import Component
 
 __all__ = ["ComponentChange", "PayloadDiff", "commit_url", "compare", "version_changes"]
 

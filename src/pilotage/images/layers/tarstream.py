@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from pilotage.images.compression import ArchiveError
+from pilotage.images.layers.compression import ArchiveError
 
 __all__ = ["TarEntry", "TarReader", "normal_path"]
 

@@ -23,9 +23,9 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from pilotage.images.exchange import BodyBrokenError, FailureKind, Request, TransportError, origin
-from pilotage.images.pacing import RETRIED_STATUSES, Pace, RetryPolicy, TokenBucket, retry_after
-from pilotage.images.proxies import is_loopback, proxy_for
+from pilotage.images.registry.exchange import BodyBrokenError, FailureKind, Request, TransportError, origin
+from pilotage.images.registry.pacing import RETRIED_STATUSES, Pace, RetryPolicy, TokenBucket, retry_after
+from pilotage.images.registry.proxies import is_loopback, proxy_for
 
 __all__ = ["HttpTransport"]
 

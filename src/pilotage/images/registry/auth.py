@@ -22,12 +22,12 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from pilotage.images.challenge import Challenge, choose, parse_challenges, scope_union
 from pilotage.images.credentials import Credential
 from pilotage.images.errors import ImageError
-from pilotage.images.exchange import Exchange, Request, Response, Secret, TransportError
-from pilotage.images.pacing import Clock
 from pilotage.images.reference import Reference
+from pilotage.images.registry.challenge import Challenge, choose, parse_challenges, scope_union
+from pilotage.images.registry.exchange import Exchange, Request, Response, Secret, TransportError
+from pilotage.images.registry.pacing import Clock
 
 __all__ = ["ANONYMOUS", "Authorizer", "CredentialSource", "RefusedError"]
 

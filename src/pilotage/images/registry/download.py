@@ -16,10 +16,10 @@ from collections.abc import AsyncGenerator
 
 from pilotage.images.digests import Progress, contradicts
 from pilotage.images.errors import ImageError
-from pilotage.images.exchange import BodyBrokenError, Response
-from pilotage.images.pacing import Pace, RetryPolicy
 from pilotage.images.reference import Reference
-from pilotage.images.registryapi import Call, RegistryApi, integrity_error
+from pilotage.images.registry.api import Call, RegistryApi, integrity_error
+from pilotage.images.registry.exchange import BodyBrokenError, Response
+from pilotage.images.registry.pacing import Pace, RetryPolicy
 from pilotage.images.source import Descriptor
 
 __all__ = ["Download"]

@@ -16,7 +16,7 @@ import msgspec
 
 from pilotage.api.versions import OCPVersion, is_semver
 from pilotage.decision.findings import Finding, warning
-from pilotage.images import payloadtext
+from pilotage.images.payload import documents
 
 __all__ = ["FILE", "ReleaseMetadata", "parse"]
 
@@ -88,11 +88,11 @@ class _Document(msgspec.Struct, frozen=True):
 
 def parse(text: str | bytes) -> ReleaseMetadata:
     """Read the file. Raises ImageError `MalformedPayloadFile`."""
-    value = payloadtext.load_json(text, FILE)
+    value = documents.load_json(text, FILE)
     try:
         document = msgspec.convert(value, _Document)
     except msgspec.ValidationError as error:
-        raise payloadtext.malformed(FILE, str(error)) from None
+        raise documents.malformed(FILE, str(error)) from None
     return ReleaseMetadata(
         document.version or "",
         document.kind or "",

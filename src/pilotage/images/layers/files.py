@@ -19,12 +19,12 @@ from typing import Literal
 
 import msgspec
 
-from pilotage.images.compression import ArchiveError
 from pilotage.images.errors import ImageError
-from pilotage.images.layerscan import DEFAULT, Layer, Limits, parents, scan
+from pilotage.images.layers.compression import ArchiveError
+from pilotage.images.layers.scan import DEFAULT, Layer, Limits, parents, scan
+from pilotage.images.layers.tarstream import TarEntry, normal_path
 from pilotage.images.reference import Reference
 from pilotage.images.source import ImageManifest, ImageSource
-from pilotage.images.tarstream import TarEntry, normal_path
 
 __all__ = ["Directory", "FileInfo", "Limits", "find_file", "open_directory", "read_directory", "read_files"]
 

@@ -17,9 +17,9 @@ import msgspec
 import orjson
 
 from pilotage.decision.findings import Finding, warning
-from pilotage.images import payloadtext, streams
 from pilotage.images.errors import ImageError
-from pilotage.images.streams import Stream
+from pilotage.images.payload import documents, streams
+from pilotage.images.payload.streams import Stream
 
 __all__ = ["FILE", "BootImages", "Chosen", "choose", "parse"]
 
@@ -113,7 +113,7 @@ def choose(name: str, default: T | None, several: Mapping[str, T | None] | None)
 
 def _read_data(text: str | bytes) -> dict[str, str]:
     try:
-        document = payloadtext.load(text, FILE)
+        document = documents.load(text, FILE)
     except ImageError as error:
         raise _refused(error.message) from None
     data = document.get("data") if isinstance(document, dict) else _refuse_shape(document)

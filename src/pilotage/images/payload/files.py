@@ -12,10 +12,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from pilotage.images import imagereferences, releasemetadata
 from pilotage.images.errors import ImageError
-from pilotage.images.layers import open_directory
+from pilotage.images.layers.files import open_directory
 from pilotage.images.parallel import in_thread
+from pilotage.images.payload import imagereferences, metadata
 from pilotage.images.platforms import ChosenImage
 from pilotage.images.reference import Reference
 from pilotage.images.source import ImageSource
@@ -102,7 +102,7 @@ def kind_of(name: str) -> FileKind:
     """What a file is for, by its name; everything that is neither one of the two lists nor a manifest is unknown."""
     if name == imagereferences.FILE:
         return "references"
-    if name == releasemetadata.FILE:
+    if name == metadata.FILE:
         return "metadata"
     return "manifest" if name.endswith((".yaml", ".yml", ".json")) and "/" not in name else "unknown"
 

@@ -20,17 +20,17 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from pilotage import __version__
-from pilotage.images import referrers, upload
-from pilotage.images.auth import CredentialSource
 from pilotage.images.credentials import Credentials
 from pilotage.images.digests import Progress, checked_digest, contradicts, digest_of
-from pilotage.images.download import Download
 from pilotage.images.errors import ImageError
-from pilotage.images.exchange import BodyBrokenError, Exchange, Response
-from pilotage.images.manifesttype import checked_type, described, media_type
-from pilotage.images.pacing import Pace, RetryPolicy
 from pilotage.images.reference import Reference
-from pilotage.images.registryapi import Call, RegistryApi, integrity_error
+from pilotage.images.registry import referrers, upload
+from pilotage.images.registry.api import Call, RegistryApi, integrity_error
+from pilotage.images.registry.auth import CredentialSource
+from pilotage.images.registry.download import Download
+from pilotage.images.registry.exchange import BodyBrokenError, Exchange, Response
+from pilotage.images.registry.manifesttype import checked_type, described, media_type
+from pilotage.images.registry.pacing import Pace, RetryPolicy
 from pilotage.images.source import (
     MANIFEST_ACCEPT,
     OCI_INDEX,
@@ -294,7 +294,7 @@ class RegistryClient:
                 await self._put(tagged, referrers.index_of((*listed, entry)), tagged.tag)
 
     def _open_transport(self) -> Exchange:
-        from pilotage.images.transport import (  # noqa: PLC0415 - the HTTP library takes 0.25 s to import
+        from pilotage.images.registry.transport import (  # noqa: PLC0415 - the HTTP library takes 0.25 s to import
             HttpTransport,
         )
 

@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 
-from pilotage.images.compression import ArchiveError, Unpacker
+from pilotage.images.layers.compression import ArchiveError, Unpacker
+from pilotage.images.layers.tarstream import TarEntry, TarReader
 from pilotage.images.parallel import closing, in_thread
-from pilotage.images.tarstream import TarEntry, TarReader
 
 __all__ = ["DEFAULT", "Layer", "Limits", "parents", "scan"]
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from pilotage.images import componentversions, imagereferences
-from pilotage.images.componentversions import ComponentVersions
 from pilotage.images.errors import ImageError
+from pilotage.images.payload import componentversions, imagereferences
+from pilotage.images.payload.componentversions import ComponentVersions
 
 __all__ = ["ComponentSource", "payload_manifests"]
 

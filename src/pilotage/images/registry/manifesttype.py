@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from pilotage.images.digests import contradicts
+from pilotage.images.disk.layout import media_type_of
 from pilotage.images.errors import ImageError
-from pilotage.images.exchange import Response
-from pilotage.images.layout import media_type_of
 from pilotage.images.reference import Reference, is_digest
-from pilotage.images.registryapi import integrity_error
+from pilotage.images.registry.api import integrity_error
+from pilotage.images.registry.exchange import Response
 from pilotage.images.source import INDEX_TYPES, MANIFEST_TYPES, Descriptor
 
 __all__ = ["checked_type", "described", "media_type"]

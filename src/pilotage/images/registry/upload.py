@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 from pilotage.images.digests import Progress, checked_digest, contradicts
 from pilotage.images.errors import ImageError
-from pilotage.images.exchange import Response
 from pilotage.images.reference import Reference
-from pilotage.images.registryapi import Call, RegistryApi, integrity_error
+from pilotage.images.registry.api import Call, RegistryApi, integrity_error
+from pilotage.images.registry.exchange import Response
 from pilotage.images.source import Descriptor
 
 __all__ = ["has_blob", "mount_blob", "put_blob"]

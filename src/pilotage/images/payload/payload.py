@@ -20,17 +20,18 @@ import msgspec
 from pilotage.api.errors import InputError
 from pilotage.api.versions import OCPVersion
 from pilotage.decision.findings import Finding, warning
-from pilotage.images import bootimages, imagereferences, releasemetadata
-from pilotage.images.bootimages import BootImages
-from pilotage.images.componentversions import ComponentVersions
 from pilotage.images.errors import ImageError
-from pilotage.images.imagereferences import Component, ImageReferences
 from pilotage.images.inspect import ImageConfig, manifest_of, read_config
 from pilotage.images.parallel import SingleFlight
-from pilotage.images.payloadfiles import DIRECTORY, DirectoryFiles, ImageFiles, PayloadFile, PayloadFiles
+from pilotage.images.payload import bootimages, imagereferences
+from pilotage.images.payload import metadata as releasemetadata
+from pilotage.images.payload.bootimages import BootImages
+from pilotage.images.payload.componentversions import ComponentVersions
+from pilotage.images.payload.files import DIRECTORY, DirectoryFiles, ImageFiles, PayloadFile, PayloadFiles
+from pilotage.images.payload.imagereferences import Component, ImageReferences
+from pilotage.images.payload.metadata import ReleaseMetadata
 from pilotage.images.platforms import ChosenImage, images_of, is_multi_arch, open_image
 from pilotage.images.reference import Reference
-from pilotage.images.releasemetadata import ReleaseMetadata
 from pilotage.images.source import ImageSource, Platform
 
 __all__ = ["PayloadCache", "PayloadContent", "ReleasePayload", "load_directory", "load_payload"]

@@ -22,14 +22,14 @@ from typing import Any, Final
 import msgspec
 
 from pilotage.images import reference as references
-from pilotage.images.build import manifest_of
-from pilotage.images.compression import ArchiveError
+from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
-from pilotage.images.layout import OciLayout
+from pilotage.images.layers.build import manifest_of
+from pilotage.images.layers.compression import ArchiveError
+from pilotage.images.layers.tarstream import normal_path
 from pilotage.images.parallel import in_thread
 from pilotage.images.reference import Reference
 from pilotage.images.source import DOCKER_MANIFEST, Descriptor
-from pilotage.images.tarstream import normal_path
 
 __all__ = ["ArchiveLayout", "open_archive"]
 

@@ -22,12 +22,12 @@ from typing import BinaryIO, Final
 
 from pilotage.images import reference as references
 from pilotage.images.digests import digest_of
-from pilotage.images.durable import VerifiedDraft, locked, sweep
+from pilotage.images.disk.durable import VerifiedDraft, locked, sweep
+from pilotage.images.disk.layout import media_type_of
 from pilotage.images.errors import ImageError
-from pilotage.images.layout import media_type_of
-from pilotage.images.pacing import Clock, Pace
 from pilotage.images.parallel import SingleFlight, closing, in_thread
 from pilotage.images.reference import Reference
+from pilotage.images.registry.pacing import Clock, Pace
 from pilotage.images.source import Descriptor, ImageSource, Manifest
 
 __all__ = ["CachedSource", "ContentCache"]

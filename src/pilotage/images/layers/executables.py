@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from pilotage.images.inspect import manifest_of, read_config
-from pilotage.images.layers import find_file
+from pilotage.images.layers.files import find_file
 from pilotage.images.parallel import gather
 from pilotage.images.platforms import images_of
 from pilotage.images.reference import Reference

@@ -18,11 +18,12 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import msgspec
 
-from pilotage.images.auth import ANONYMOUS, Authorizer, CredentialSource, RefusedError
-from pilotage.images.challenge import scope_union
 from pilotage.images.credentials import Credential
 from pilotage.images.errors import Attempt, ImageError
-from pilotage.images.exchange import (
+from pilotage.images.reference import Reference
+from pilotage.images.registry.auth import ANONYMOUS, Authorizer, CredentialSource, RefusedError
+from pilotage.images.registry.challenge import scope_union
+from pilotage.images.registry.exchange import (
     BodyBrokenError,
     Exchange,
     Request,
@@ -31,8 +32,7 @@ from pilotage.images.exchange import (
     TransportError,
     origin,
 )
-from pilotage.images.pacing import Pace
-from pilotage.images.reference import Reference
+from pilotage.images.registry.pacing import Pace
 
 __all__ = ["Call", "RegistryApi", "integrity_error"]
 

@@ -16,7 +16,7 @@ import msgspec
 
 from pilotage.images import reference as references
 from pilotage.images.errors import ImageError
-from pilotage.images.payload import ReleasePayload
+from pilotage.images.payload.payload import ReleasePayload
 from pilotage.images.reference import Reference
 
 __all__ = ["MirrorStep", "mirror_list", "mirror_set"]

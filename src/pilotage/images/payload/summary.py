@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from pilotage.images import imagereferences, payloadtext
-from pilotage.images.payload import ReleasePayload
+from pilotage.images.payload import documents, imagereferences
+from pilotage.images.payload.payload import ReleasePayload
 
 __all__ = ["PayloadSummary", "parse_summary", "summary_of"]
 
@@ -55,11 +55,11 @@ def summary_of(payload: ReleasePayload) -> PayloadSummary:
 
 def parse_summary(text: str | bytes) -> PayloadSummary:
     """Read a summary, JSON or YAML. Raises ImageError `MalformedPayloadFile`, or `NotAReleasePayload` for foreign references."""
-    value = payloadtext.load(text, _NAME)
+    value = documents.load(text, _NAME)
     try:
         document = msgspec.convert(value, _Document)
     except msgspec.ValidationError as error:
-        raise payloadtext.malformed(_NAME, str(error)) from None
+        raise documents.malformed(_NAME, str(error)) from None
     version, components = document.version, document.components
     if document.references is not None:
         raw = document.references
@@ -67,7 +67,7 @@ def parse_summary(text: str | bytes) -> PayloadSummary:
         version = version or found.version
         components = found.images() if components is None else components
     if components is None:
-        raise payloadtext.malformed(_NAME, "it has neither components nor image-references")
+        raise documents.malformed(_NAME, "it has neither components nor image-references")
     return PayloadSummary(
         document.image, document.digest, version, components, document.labels, document.platforms
     )

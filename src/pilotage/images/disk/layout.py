@@ -22,12 +22,12 @@ import msgspec
 
 from pilotage.images import reference as references
 from pilotage.images.digests import Progress, digest_of
-from pilotage.images.durable import VerifiedDraft, locked, sweep, write_file
+from pilotage.images.disk.durable import VerifiedDraft, locked, sweep, write_file
+from pilotage.images.disk.names import REF_NAME, Entry, Names, is_whole, name_of, with_entry
 from pilotage.images.errors import ImageError
-from pilotage.images.layoutnames import REF_NAME, Entry, Names, is_whole, name_of, with_entry
 from pilotage.images.parallel import in_thread
 from pilotage.images.reference import Reference
-from pilotage.images.referrers import entry_for, fallback_tag, parse_index
+from pilotage.images.registry.referrers import entry_for, fallback_tag, parse_index
 from pilotage.images.source import (
     DOCKER_MANIFEST,
     INDEX_TYPES,

@@ -15,15 +15,16 @@ from typing import Any
 import msgspec
 
 from pilotage.api.versions import is_semver
-from pilotage.images import componentversions, imagereferences, releasemetadata
 from pilotage.images import reference as references
-from pilotage.images.build import Entry, PackedLayer, pack, push_image, push_index
 from pilotage.images.copy import copy_blobs
 from pilotage.images.errors import ImageError
 from pilotage.images.inspect import inspect_image, manifest_of, read_config_bytes
-from pilotage.images.layers import read_directory
-from pilotage.images.payloadfiles import DIRECTORY
-from pilotage.images.payloadmanifests import ComponentSource, payload_manifests
+from pilotage.images.layers.build import Entry, PackedLayer, pack, push_image, push_index
+from pilotage.images.layers.files import read_directory
+from pilotage.images.payload import componentversions, imagereferences
+from pilotage.images.payload import metadata as releasemetadata
+from pilotage.images.payload.files import DIRECTORY
+from pilotage.images.payload.manifests import ComponentSource, payload_manifests
 from pilotage.images.platforms import images_of, open_image
 from pilotage.images.reference import Reference
 from pilotage.images.source import DOCKER_MANIFEST, ImageSource, ImageTarget, Manifest, Platform

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from pilotage.images import payloaddiff
 from pilotage.images.errors import ImageError
-from pilotage.images.payload import ReleasePayload
-from pilotage.images.payloaddiff import PayloadDiff
+from pilotage.images.payload import diff as payloaddiff
+from pilotage.images.payload.diff import PayloadDiff
+from pilotage.images.payload.payload import ReleasePayload
 
 __all__ = ["BootImageChange", "ManifestChanges", "PayloadChanges", "compare_manifests", "compare_payloads"]
 

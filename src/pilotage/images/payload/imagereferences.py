@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from pilotage.decision.findings import Finding, warning
-from pilotage.images import componentversions, payloadtext
-from pilotage.images.componentversions import ComponentVersions
 from pilotage.images.errors import ImageError
+from pilotage.images.payload import componentversions, documents
+from pilotage.images.payload.componentversions import ComponentVersions
 
 __all__ = [
     "COMMIT",
@@ -141,7 +141,7 @@ def parse(text: str | bytes) -> ImageReferences:
     Raises ImageError `MalformedPayloadFile` with the position when it does not parse, `NotAReleasePayload` with the kind
     that was found when it is no ImageStream.
     """
-    document = payloadtext.load(text, FILE, braces_are_json=True)
+    document = documents.load(text, FILE, braces_are_json=True)
     if not _is_image_stream(document):
         raise ImageError(
             "NotAReleasePayload",
@@ -151,7 +151,7 @@ def parse(text: str | bytes) -> ImageReferences:
     try:
         stream = msgspec.convert(document, _ImageStream)
     except msgspec.ValidationError as error:
-        raise payloadtext.malformed(FILE, str(error)) from None
+        raise documents.malformed(FILE, str(error)) from None
     meta = stream.metadata or _Meta()
     tags = tuple(tag or Tag() for tag in (stream.spec.tags if stream.spec else None) or ())
     components, warnings = read_tags(tags)

@@ -21,8 +21,8 @@ import msgspec
 from pilotage.decision.findings import Finding, warning
 from pilotage.images.digests import Progress
 from pilotage.images.errors import Attempt, ImageError
-from pilotage.images.pacing import Pace
 from pilotage.images.reference import Reference
+from pilotage.images.registry.pacing import Pace
 from pilotage.images.resolver import Resolver
 from pilotage.images.source import Descriptor, ImageSource, Manifest
 

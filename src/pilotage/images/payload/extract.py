@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pilotage.api import yaml
 from pilotage.api.errors import InputError
-from pilotage.images.durable import write_file
+from pilotage.images.disk.durable import write_file
 from pilotage.images.errors import ImageError
 
 __all__ = ["CLOUDS", "credentials_requests", "extract"]
