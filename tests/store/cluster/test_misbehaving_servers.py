@@ -126,7 +126,7 @@ CONFLICT = 'Apply failed with 1 conflict: conflict with "fleet": .spec.replicas'
         (
             (404, "NotFound", "gone", {"name": "a", "kind": "nodepools"}),
             NotFoundError,
-            '"a" not found in namespace',
+            'hypershift.openshift.io "a" not found',
         ),
         (
             (404, "NotFound", "no", {"name": "clusters", "kind": "namespaces"}),
@@ -386,6 +386,20 @@ async def test_closing_ends_a_watch(serve: Serve, connect: Connect):
         assert await following == 1
     with pytest.raises(RemoteError, match="the store was closed"):
         await store.get(POOL, KEY)
+
+
+async def test_closing_while_a_watch_begins(serve: Serve, connect: Connect):
+    """A store that is closed before the server answered a watch ends it as quietly, whenever that is."""
+    for turns in range(12):
+        api = await serve(once(stream(line("ADDED", pool("a", 6)), then="hang")))
+        store = connect(api)
+        watching = asyncio.create_task(drain(store))
+        for _ in range(turns * turns):
+            await asyncio.sleep(0)
+        await store.close()
+        async with asyncio.timeout(10):
+            outcome = (await asyncio.gather(watching, return_exceptions=True))[0]
+        assert isinstance(outcome, list) or getattr(outcome, "code", "") == "StoreClosed"
 
 
 async def test_a_silent_server_is_given_up(serve: Serve, connect: Connect):

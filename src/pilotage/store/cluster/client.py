@@ -238,7 +238,7 @@ class ClusterStore:
     def _transport(self) -> Transport:
         if self._is_closed:
             raise RemoteError(
-                "StoreClosed", f"{self.access.server}: the store was closed", hint="open another"
+                "StoreClosed", f"{self.access.server}: the store was closed", hint="open another store"
             )
         if self._opened is None:
             # Start-up time: the HTTP library costs a quarter of a second, so it comes with the first request.

@@ -7,6 +7,7 @@ that vanished without a word within a minute, for a watch may be silent for long
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import ssl
@@ -14,6 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
+from weakref import WeakSet
 
 import aiohttp
 import msgspec
@@ -32,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 _READ_BUFFER: Final = 1 << 20
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+_GOODBYE: Final = 1.0
+_GLANCE: Final = 0.002
 _HINT: Final = "see whether the address in the kubeconfig is right and the cluster can be reached from here"
 
 
@@ -81,8 +85,12 @@ class Answer:
         self._opened.discard(self)
         if self._response.content.at_eof():
             self._response.release()
-        else:
-            self._response.close()
+            return
+        connection = self._response.connection
+        if connection is not None and connection.transport is not None:
+            # A goodbye in TLS would wait for a server that is in the middle of a sentence, and hold the socket meanwhile.
+            connection.transport.abort()
+        self._response.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,19 +123,27 @@ class Transport:
         self._tls: tuple[KeyPair | None, ssl.SSLContext] | None = None
         self._is_https = access.server.startswith("https:")
         self._fixed_headers = _fixed_headers(access, user_agent)
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self._opened: set[Answer] = set()
+        self._is_closing = False
         self._session = aiohttp.ClientSession(
             # No limit: every watch holds a connection, and callers bound what they do at once.
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, socket_factory=_kept_alive_socket),
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, socket_factory=self._socket),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=_READ_BUFFER,
         )
 
     async def close(self) -> None:
         """Whoever reads an answer is told; closing the session alone would leave readers of silent streams waiting."""
+        self._is_closing = True
         for answer in tuple(self._opened):
             answer.close()
         await self._session.close()
+        # Goodbyes of TLS are said in the background; we stay for them, so that none is cut off when the event loop ends.
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + _GOODBYE
+        while any(each.fileno() >= 0 for each in self._sockets) and loop.time() < patience:  # noqa: ASYNC110 -- closing a socket wakes nobody
+            await asyncio.sleep(_GLANCE)
 
     async def send(self, request: Request, *, stall_timeout: float) -> Answer:
         """The answer, whatever its status. Raises RemoteError when there is none, InputError when no proof is to be had."""
@@ -137,6 +153,8 @@ class Transport:
         proof = await self._access.login.proof()
         while True:
             await self._bucket.take()
+            if self._is_closing:
+                raise _closed(request.subject, self._access.server)
             try:
                 answer = await self._once(request, proof, stall_timeout)
             except _CONNECTION_LOST as error:
@@ -193,7 +211,20 @@ class Transport:
             ),
             **options,
         )
-        return Answer(response, request.subject, self._access.server, self._opened)
+        answer = Answer(response, request.subject, self._access.server, self._opened)
+        if self._is_closing:  # in the meantime; what is opened now would be closed by nobody
+            answer.close()
+        return answer
+
+    def _socket(self, address: Any) -> socket.socket:
+        family, kind, protocol, _, _ = address
+        made = socket.socket(family, kind, protocol)
+        self._sockets.add(made)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE:
+            if hasattr(socket, name):  # not every system can be told how often
+                made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        return made
 
     def _tls_for(self, key_pair: KeyPair | None) -> ssl.SSLContext:
         """One context for as long as our certificate stays: connections are shared by context."""
@@ -226,22 +257,16 @@ def _impersonation_headers(impersonation: Impersonation) -> list[tuple[str, str]
     return headers
 
 
-def _kept_alive_socket(address: Any) -> socket.socket:
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE:
-        if hasattr(socket, name):  # not every system can be told how often
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return made
-
-
 _CONNECTION_LOST: Final = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
 
 
 def _broken(subject: str, server: str, error: BaseException) -> RemoteError:
     code, cause = _explain(error)
     return RemoteError(code, f"{subject}: {server}: {cause}", hint=_HINT)
+
+
+def _closed(subject: str, server: str) -> RemoteError:
+    return RemoteError("StoreClosed", f"{subject}: {server}: the store was closed", hint="open another store")
 
 
 def _explain(error: BaseException) -> tuple[str, str]:
