@@ -25,10 +25,6 @@ MODULES = ("test_objects", "test_owners", "test_watching", "test_load")
 DIFFERENCES = {
     "test_create_gives_identity": "the time is the server's, not the test's",
     "test_finalizers_hold_an_object": "the time is the server's, not the test's",
-    "test_bad_metadata_is_refused[namespaces are labels]": 'a namespace with a dot "must not contain dots"',
-    "test_bad_metadata_is_refused[label key]": 'it says "a valid label key", not "a qualified name"',
-    "test_bad_metadata_is_refused[owner without uid]": "the path has no index, and all missing fields are listed",
-    "test_bad_metadata_is_refused[type]": "a wrong type is told in Go's words: `ObjectMeta.metadata.labels`",
     "test_versions_are_global_and_grow": "the namespace is there already, and applying nothing writes nothing",
 }
 NO_CONTROLLERS = "a kube-apiserver alone collects no garbage: that is kube-controller-manager's work"
