@@ -30,10 +30,25 @@ from pilotage.store.embedded.fieldsets import (
 from pilotage.store.embedded.merging import Comparison, compare, fields_of, merge, remove
 from pilotage.store.embedded.schema import Shape
 
-__all__ = ["BEFORE_FIRST_APPLY", "Entry", "Outcome", "Writer", "apply", "entries_of", "update"]
+__all__ = [
+    "ANCIENT",
+    "BEFORE_FIRST_APPLY",
+    "MOST_UPDATERS",
+    "Entry",
+    "Outcome",
+    "Writer",
+    "apply",
+    "entries_of",
+    "sent_entries",
+    "update",
+]
 
 BEFORE_FIRST_APPLY = "before-first-apply"
 """The manager of fields that were there, owned by nobody, when the first apply came."""
+
+ANCIENT = "ancient-changes"
+"""The manager that stands for the oldest updaters once there are too many."""
+MOST_UPDATERS = 10
 
 _UNOWNED = frozenset(
     field_step(name)
@@ -86,10 +101,11 @@ class Entry(msgspec.Struct, frozen=True):
             "manager": self.manager,
             "operation": self.operation,
             "apiVersion": self.api_version,
-            "time": self.time,
             "fieldsType": "FieldsV1",
             "fieldsV1": self.fields,
         }
+        if self.time:
+            entry["time"] = self.time
         if self.subresource:
             entry["subresource"] = self.subresource
         return entry
@@ -148,23 +164,86 @@ def apply(
         return Outcome(live, is_changed=False)
     if comparison.is_same and last is None and not mine.fields:
         return Outcome(live, is_changed=False)
+    if comparison.is_same:
+        # Who only came to own what was there did nothing at this time.
+        mine = msgspec.structs.replace(mine, time=last.time if last is not None else "")
     return Outcome(_with_entries(merged, (*kept, mine)), is_changed=True)
 
 
-def update(live: dict[str, Any], wanted: dict[str, Any], shape: Shape, writer: Writer) -> Outcome:
-    """`wanted` instead of `live` (empty for a create): the writer owns what became different."""
-    stored = entries_of(live)
+def update(
+    live: dict[str, Any],
+    wanted: dict[str, Any],
+    shape: Shape,
+    writer: Writer,
+    entries: tuple[Entry, ...] | None = None,
+) -> Outcome:
+    """`wanted` instead of `live` (empty for a create): the writer owns what became different.
+
+    `entries` are the managed fields to go on from, when they are not those of `live`. An object whose fields nobody manages
+    stays so until somebody applies.
+    """
+    before = entries_of(live)
+    stored = before if entries is None else entries
     bare, new = _without_entries(live), _without_entries(wanted)
     comparison = compare(bare, new, shape)
-    if live and comparison.is_same:
+    if live and comparison.is_same and stored == before:
         return Outcome(live, is_changed=False)
+    if live and not stored:
+        return Outcome(new, is_changed=True)
     taken = _ownable(union(comparison.added, comparison.modified))
     mine = Entry(writer.manager, "Update", writer.api_version, taken, writer.now, writer.subresource)
     last = next((entry for entry in stored if entry.identity == mine.identity), None)
     others = [entry for entry in stored if entry is not last]
     if last is not None:
         mine = mine.with_fields(union(difference(last.fields, comparison.removed), taken))
-    return Outcome(_with_entries(new, (*_yielded(others, comparison), mine)), is_changed=True)
+        if not taken:
+            mine = msgspec.structs.replace(mine, time=last.time)
+    owners = [*_yielded(others, comparison), *([mine] if mine.fields else ())]
+    return Outcome(_with_entries(new, _capped(owners)), is_changed=True)
+
+
+def sent_entries(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[Entry, ...]:
+    """The managed fields that an update goes on from: those in `wanted` when they make sense, else those of `live`.
+
+    So a client that knows nothing of managers does not erase them; one entry that says nothing erases all.
+    """
+    sent = wanted.get("metadata", {}).get("managedFields")
+    if not sent:
+        return entries_of(live)
+    if sent == [{}]:
+        return ()
+    try:
+        return tuple(map(Entry.parse, sent))
+    except AttributeError:
+        return entries_of(live)
+
+
+def _capped(entries: list[Entry]) -> list[Entry]:
+    """At most ten updaters: the oldest of each API version share one entry."""
+    updaters = [entry for entry in entries if entry.operation == "Update"]
+    excess = len(updaters) - MOST_UPDATERS
+    if excess <= 0:
+        return entries
+    first: dict[str, Entry] = {}
+    buckets: dict[str, Entry] = {}
+    merged: list[Entry] = []
+    for entry in sorted(updaters, key=lambda entry: (entry.time, entry.manager)):
+        if excess <= 0:
+            break
+        version = entry.api_version
+        if version not in first:
+            first[version] = entry
+            continue
+        bucket = buckets.get(version)
+        if bucket is None:
+            bucket = msgspec.structs.replace(first[version], manager=ANCIENT, subresource="")
+            merged.append(first[version])
+        buckets[version] = msgspec.structs.replace(
+            bucket, fields=union(bucket.fields, entry.fields), time=entry.time
+        )
+        merged.append(entry)
+        excess -= 1
+    return [*(entry for entry in entries if entry not in merged), *buckets.values()]
 
 
 def _before_first_apply(bare: dict[str, Any], shape: Shape, writer: Writer) -> list[Entry]:

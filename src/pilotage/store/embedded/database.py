@@ -18,7 +18,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,12 +46,17 @@ _APPLICATION_ID = 0x50494C4F
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """`path` is None for a database in memory. `is_durable` false gives up the last writes at a power cut, not at a crash."""
+    """`path` is None for a database in memory. `is_durable` false gives up the last writes at a power cut, not at a crash.
+
+    `upgrades`: the statements that lead from an older schema version to the next.
+    """
 
     path: Path | None
     schema: str
     schema_version: int
     is_durable: bool = True
+    upgrades: Mapping[int, str] = {}
+    is_shared: bool = True
 
 
 class Transaction:
@@ -299,6 +304,13 @@ def _prepare_schema(connection: sqlite3.Connection, settings: Settings) -> None:
             for statement in filter(str.strip, settings.schema.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        else:
+            (found,) = connection.execute("PRAGMA user_version").fetchone()
+            for version in range(found, settings.schema_version):
+                for statement in filter(str.strip, settings.upgrades[version].split(";")):
+                    connection.execute(statement)
+        (written,) = connection.execute("PRAGMA user_version").fetchone()
+        if written != settings.schema_version:
             connection.execute(f"PRAGMA user_version = {settings.schema_version}")
         connection.execute("COMMIT")
     finally:

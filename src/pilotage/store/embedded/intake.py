@@ -7,19 +7,23 @@ from typing import Any
 
 import orjson
 
-from pilotage.api.meta import Kind, Object, ObjectKey
-from pilotage.store.base import ConflictError
+from pilotage.api.meta import Kind, ObjectKey
+from pilotage.store.base import BadRequestError, ConflictError
 from pilotage.store.embedded.fieldsets import is_field_set
 from pilotage.store.embedded.kinds import KindTraits
-from pilotage.store.embedded.metadata import invalid
+from pilotage.store.embedded.metadata import clean_metadata, invalid, problem_of
 
 __all__ = [
     "API_OWNED",
+    "Sent",
     "adopt_key",
+    "adopt_namespace",
     "are_sound",
     "check_preconditions",
     "configuration",
+    "conflict",
     "identity",
+    "match_type",
     "read_manifest",
 ]
 
@@ -35,45 +39,59 @@ API_OWNED = (
 )
 """Metadata that a client may send and only the API sets."""
 
+Sent = tuple[dict[str, Any], list[str]]
+"""An object, and the paths of fields that nobody knows."""
 
-def read_manifest(kind: Kind, sent: bytes) -> dict[str, Any]:
-    # The header first: a label that is no string, or metadata that is no map, fails here, by its path.
-    Object.parse(sent)
-    value: dict[str, Any] = orjson.loads(sent)
-    metadata = value.setdefault("metadata", {})
-    problems = []
-    if value.setdefault("apiVersion", kind.api_version) != kind.api_version:
-        problems.append(
-            f'apiVersion: Invalid value: "{value["apiVersion"]}": the API version in the data does not match the'
-            f" expected API version ({kind.api_version})"
+
+def read_manifest(kind: Kind, traits: KindTraits, sent: bytes) -> Sent:
+    """Raises BadRequestError when the text is no object, or of another type than `kind`."""
+    value = orjson.loads(sent)
+    if not isinstance(value, dict):
+        raise BadRequestError(f"couldn't get version/kind; json parse error: {kind.kind} is not an object")
+    return match_type(kind, traits, value)
+
+
+def match_type(kind: Kind, traits: KindTraits, value: dict[str, Any]) -> Sent:
+    """The object with its type and metadata as the API keeps them."""
+    found_version, found_kind = value.get("apiVersion"), value.get("kind")
+    value["apiVersion"], value["kind"] = found_version or kind.api_version, found_kind or kind.kind
+    metadata, unknown = clean_metadata(kind, value.get("metadata") or {}, is_custom=traits.is_custom)
+    value["metadata"] = metadata
+    if value["apiVersion"] != kind.api_version:
+        raise BadRequestError(
+            f"the API version in the data ({found_version}) does not match the expected API version"
+            f" ({kind.api_version})"
         )
-    if value.setdefault("kind", kind.kind) != kind.kind:
-        problems.append(
-            f'kind: Invalid value: "{value["kind"]}": the kind in the data does not match the expected kind'
-            f" ({kind.kind})"
-        )
-    if problems:
-        raise invalid(kind, metadata.get("name", ""), problems)
-    return value
+    if value["kind"] != kind.kind:
+        problem = problem_of("kind", f'Invalid value: "{found_kind}": must be {kind.kind}')
+        raise invalid(kind, metadata.get("name", ""), [problem], str(found_kind))
+    return value, unknown
 
 
-def adopt_key(kind: Kind, key: ObjectKey, metadata: dict[str, Any]) -> None:
-    """Name and namespace come from the key; a manifest that says something else is refused."""
-    problems = []
+def adopt_key(key: ObjectKey, metadata: dict[str, Any]) -> None:
+    """Name and namespace come from the key. Raises BadRequestError when the manifest says something else."""
     if metadata.setdefault("name", key.name) != key.name:
-        problems.append(
-            f'metadata.name: Invalid value: "{metadata["name"]}": the name of the object does not match the name'
-            f" asked for ({key.name})"
+        raise BadRequestError(
+            f"the name of the object ({metadata['name']}) does not match the name on the URL ({key.name})"
         )
-    if metadata.get("namespace", key.namespace) != key.namespace:
-        problems.append(
-            f'metadata.namespace: Invalid value: "{metadata["namespace"]}": the namespace of the provided object'
-            f" does not match the namespace sent on the request ({key.namespace})"
+    adopt_namespace(key.namespace, metadata)
+
+
+def adopt_namespace(namespace: str, metadata: dict[str, Any]) -> None:
+    if metadata.get("namespace", namespace) != namespace:
+        raise BadRequestError(
+            "the namespace of the provided object does not match the namespace sent on the request"
         )
-    elif key.namespace:
-        metadata["namespace"] = key.namespace
-    if problems:
-        raise invalid(kind, key.name, problems)
+    if namespace:
+        metadata["namespace"] = namespace
+
+
+def conflict(kind: Kind, name: str, why: str, shown: str = "") -> ConflictError:
+    """`shown` is what the server calls the kind where it does not say the resource."""
+    return ConflictError(
+        f'Operation cannot be fulfilled on {shown or kind.resource} "{name}": {why}',
+        {"name": name, "group": kind.group, "kind": shown or kind.plural},
+    )
 
 
 def check_preconditions(
@@ -83,14 +101,18 @@ def check_preconditions(
     present = live["metadata"] if live is not None else {}
     uid, version = metadata.get("uid"), metadata.get("resourceVersion")
     if uid and uid != present.get("uid"):
-        raise ConflictError(
-            f'Operation cannot be fulfilled on {kind.resource} "{key.name}": Precondition failed: UID in'
-            f" precondition: {uid}, UID in object meta: {present.get('uid', '')}"
+        raise conflict(
+            kind,
+            key.name,
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {present.get('uid', '')}",
         )
     if version and version != present.get("resourceVersion"):
-        raise ConflictError(
-            f'Operation cannot be fulfilled on {kind.resource} "{key.name}": the object has been modified; please'
-            " apply your changes to the latest version and try again"
+        if not version.isdecimal():
+            raise BadRequestError(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+        raise conflict(
+            kind,
+            key.name,
+            "the object has been modified; please apply your changes to the latest version and try again",
         )
 
 

@@ -1,32 +1,76 @@
 """What the embedded API knows of a kind besides its name: how objects are named, what counts as a new generation, how it merges.
 
-Custom resource definitions will answer this for their kinds; until a kind is defined it is accepted as it comes, and
-`well_known_traits` says what holds. The port is a function, so a registry of definitions can stand in.
+Custom resource definitions answer this for their kinds (`definitions`); until a kind is defined, `well_known_traits` says
+what holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from pilotage.api.meta import Kind
+from pilotage.store.embedded.builtin import BUILT_IN, field_paths
 from pilotage.store.embedded.schema import Place, Shape, well_known
 
-__all__ = ["KindTraits", "TraitsOf", "storage_type", "well_known_traits"]
+if TYPE_CHECKING:
+    from pilotage.store.embedded.admission import Gate
+
+__all__ = ["KindTraits", "ScalePaths", "ServedKind", "TraitsOf", "storage_type", "well_known_traits"]
+
+
+class ScalePaths(msgspec.Struct, frozen=True):
+    """Where `scale` finds its numbers, as steps below the object; `selector` is empty when there is none."""
+
+    spec: tuple[str, ...]
+    status: tuple[str, ...]
+    selector: tuple[str, ...] = ()
 
 
 class KindTraits(msgspec.Struct, frozen=True):
     """`has_status`: status is a subresource, written only through it. `has_generation`: changes of what is wanted count.
 
     `names` is the rule for `metadata.name`: an RFC 1123 subdomain, an RFC 1123 label, or any one segment of a URL path.
+    `gate` cleans, fills and judges objects of a defined kind. `storage` is the API version in which objects are kept; an empty
+    one: as they came. `selectable` are the paths that field selectors may name.
     """
 
     shape: Shape
     has_status: bool = True
     has_generation: bool = True
     names: Literal["subdomain", "label", "segment"] = "subdomain"
+    gate: Gate | None = None
+    storage: str = ""
+    scale: ScalePaths | None = None
+    selectable: tuple[str, ...] = ()
+    is_custom: bool = False
+    is_terminating: bool = False
+    creates_on_update: bool = False
+    merges_strategically: bool = True
+
+
+class ServedKind(msgspec.Struct, frozen=True):
+    """One kind in one version, as discovery and printing need it.
+
+    `columns` are `additionalPrinterColumns` as the definition has them; `schema` its `openAPIV3Schema`. Of a built-in kind
+    both are empty. `is_preferred`: the version that clients use unless told otherwise.
+    """
+
+    kind: Kind
+    singular: str
+    list_kind: str
+    categories: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ()
+    is_custom: bool = False
+    is_storage: bool = True
+    is_preferred: bool = True
+    columns: tuple[Mapping[str, Any], ...] = ()
+    schema: Mapping[str, Any] = {}
+    warning: str = ""
 
 
 TraitsOf = Callable[[Kind], KindTraits]
@@ -55,18 +99,43 @@ _PLAIN_GROUPS = frozenset(
 _SEGMENT_GROUPS = _PLAIN_GROUPS | {"image.openshift.io"}
 """Groups with names such as `system:node` and `tools:latest`."""
 
+_SCALE = ScalePaths(("spec", "replicas"), ("status", "replicas"))
+_WITHOUT_GENERATION = frozenset({"Namespace", "Node", "Service", "PersistentVolume", "PersistentVolumeClaim"})
+_WITH_GENERATION = frozenset(
+    {
+        "EndpointSlice",
+        "MutatingWebhookConfiguration",
+        "NetworkPolicy",
+        "PriorityClass",
+        "ValidatingWebhookConfiguration",
+    }
+)
 
+
+@cache
 def well_known_traits(kind: Kind) -> KindTraits:
     """What can be known of a kind without its definition."""
     shape: Place = well_known(kind)
-    if (kind.group, kind.kind) == ("", "Namespace"):
-        return KindTraits(shape, has_generation=False, names="label")
-    is_plain = kind.group in _PLAIN_GROUPS or (kind.group, kind.kind) in _PLAIN
+    builtin = BUILT_IN.get((kind.group, kind.kind))
+    if builtin is None:
+        is_plain = kind.group in _PLAIN_GROUPS or (kind.group, kind.kind) in _PLAIN
+        return KindTraits(
+            shape,
+            has_status=not is_plain,
+            has_generation=not is_plain,
+            names="segment" if kind.group in _SEGMENT_GROUPS else "subdomain",
+        )
+    has_status = "status" in builtin.subresources
     return KindTraits(
         shape,
-        has_status=not is_plain,
-        has_generation=not is_plain,
-        names="segment" if kind.group in _SEGMENT_GROUPS else "subdomain",
+        has_status=has_status,
+        has_generation=kind.kind in _WITH_GENERATION or (has_status and kind.kind not in _WITHOUT_GENERATION),
+        names="label"
+        if kind.kind == "Namespace"
+        else ("segment" if kind.group in _SEGMENT_GROUPS else "subdomain"),
+        scale=_SCALE if "scale" in builtin.subresources else None,
+        selectable=field_paths(kind.group, kind.kind),
+        creates_on_update=builtin.creates_on_update,
     )
 
 

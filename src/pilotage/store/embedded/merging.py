@@ -242,13 +242,21 @@ def _strictly_keyed(items: list[Any], shape: Shape, trail: _Trail) -> dict[str, 
     for index, item in enumerate(items):
         step = _step_of(item, shape)
         if step is None:
-            needed = ", ".join(f'"{key}"' for key in shape.list_keys)
-            wanted = f"has no key field {needed}" if shape.list_type == "map" else "is not a scalar"
-            raise UnmergeableError(f"{_where(trail)}: element {index} {wanted}")
+            raise UnmergeableError(f"{_where(trail)}: element {index}: {_unkeyed(shape)}")
         if step in keyed:
             raise UnmergeableError(f"{_where(trail)}: duplicate entries for key {path_text((step,))}")
         keyed[step] = item
     return keyed
+
+
+def _unkeyed(shape: Shape) -> str:
+    if shape.list_type == "set":
+        return "associative list without keys has an element that's not a scalar"
+    needed = " ".join(f'"{key}"' for key in shape.list_keys)
+    return (
+        f"associative list with keys has an element that omits all key fields [{needed}] (and doesn't have default"
+        " values for any key fields)"
+    )
 
 
 def _where(trail: _Trail) -> str:

@@ -5,6 +5,8 @@
     owner   one row for each owner reference, for garbage collection
     log     one row for each change: version, key, what happened, when; the body only of what is gone
     gone    uids of removed objects; `pending` until their dependents were looked after
+    held    objects that wait for others to go; `pending` when it is time to look at them again
+    definition  which CustomResourceDefinition defines a type
     meta    the compaction floor
 
 The version of an object is the number of its last log row, so versions are global and grow. A body is stored once: who
@@ -28,23 +30,40 @@ __all__ = [
     "MODIFIED",
     "SCHEMA",
     "SCHEMA_VERSION",
+    "UPGRADES",
     "Change",
     "ChangeType",
+    "Held",
     "adopt_orphan",
     "compact",
+    "contents",
+    "count",
     "current_version",
+    "define",
+    "definition_of",
+    "definitions",
     "dependents",
     "floor",
+    "has_changed",
+    "hold",
+    "is_empty",
     "is_gone",
+    "look_again",
     "next_gone",
+    "next_held",
     "put",
     "read",
     "read_all",
     "read_changes",
     "read_list",
+    "read_page",
     "remove",
     "reserve_version",
     "settle_gone",
+    "settle_held",
+    "undefine",
+    "unhold",
+    "unmarked",
     "version_before",
 ]
 
@@ -53,9 +72,20 @@ ADDED: ChangeType = "ADDED"
 MODIFIED: ChangeType = "MODIFIED"
 DELETED: ChangeType = "DELETED"
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-SCHEMA = """
+_SECOND = """
+CREATE TABLE held (
+    type TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL, uid TEXT NOT NULL, work TEXT NOT NULL,
+    pending INTEGER NOT NULL, PRIMARY KEY (type, ns, name)
+) WITHOUT ROWID;
+CREATE TABLE definition (type TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID
+"""
+UPGRADES = {1: _SECOND}
+"""What leads from a schema version to the next one."""
+
+SCHEMA = (
+    """
 CREATE TABLE obj (
     type TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL, rv INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (type, ns, name)
@@ -78,6 +108,8 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('floor', 0);
 INSERT INTO log VALUES (1, '', '', '', 'BEGUN', 0, NULL);
 """
+    + _SECOND
+)
 """The first log row is nobody's: an empty store has version 1, for `0` means something else to a watch."""
 
 
@@ -134,6 +166,38 @@ def read_list(
         f"SELECT obj.body FROM {tables} WHERE {' AND '.join(where)} ORDER BY {driver}.ns, {driver}.name"  # noqa: S608 fixed fragments
     )
     return [body for (body,) in connection.execute(statement, values)]
+
+
+def read_page(
+    connection: sqlite3.Connection, type_: str, namespace: str, after: tuple[str, str] | None, limit: int
+) -> list[tuple[str, str, int, bytes]]:
+    """Namespace, name, version and body of the objects that follow `after`, in order; all of them when `limit` is 0."""
+    where, values = "type = ?", [type_]
+    if namespace:
+        where += " AND ns = ?"
+        values.append(namespace)
+    if after is not None:
+        where += " AND (ns, name) > (?, ?)"
+        values.extend(after)
+    return connection.execute(
+        f"SELECT ns, name, rv, body FROM obj WHERE {where} ORDER BY ns, name LIMIT ?",  # noqa: S608 fixed fragments
+        (*values, limit or -1),
+    ).fetchall()
+
+
+def count(
+    connection: sqlite3.Connection, type_: str, namespace: str, after: tuple[str, str] | None = None
+) -> int:
+    """How many objects of a type follow `after`."""
+    where, values = "type = ?", [type_]
+    if namespace:
+        where += " AND ns = ?"
+        values.append(namespace)
+    if after is not None:
+        where += " AND (ns, name) > (?, ?)"
+        values.extend(after)
+    (found,) = connection.execute(f"SELECT count(*) FROM obj WHERE {where}", values).fetchone()  # noqa: S608 fixed fragments
+    return int(found)
 
 
 def read_all(connection: sqlite3.Connection) -> list[bytes]:
@@ -223,6 +287,128 @@ def is_gone(connection: sqlite3.Connection, uid: str) -> bool:
     return connection.execute("SELECT 1 FROM gone WHERE uid = ?", (uid,)).fetchone() is not None
 
 
+# What waits for others to go
+
+
+class Held(msgspec.Struct, frozen=True):
+    """An object that goes when others are gone, and what is to be done about those."""
+
+    type: str
+    key: ObjectKey
+    uid: str
+    work: str
+
+
+def hold(connection: sqlite3.Connection, held: Held) -> None:
+    """Remember an object that waits, and look at it soon."""
+    connection.execute(
+        "INSERT INTO held VALUES (?, ?, ?, ?, ?, 1)"
+        " ON CONFLICT DO UPDATE SET uid = excluded.uid, work = excluded.work, pending = 1",
+        (held.type, held.key.namespace, held.key.name, held.uid, held.work),
+    )
+
+
+def unhold(connection: sqlite3.Connection, type_: str, key: ObjectKey) -> None:
+    connection.execute(
+        "DELETE FROM held WHERE type = ? AND ns = ? AND name = ?", (type_, key.namespace, key.name)
+    )
+
+
+def next_held(connection: sqlite3.Connection) -> Held | None:
+    """One that is to be looked at."""
+    row = connection.execute("SELECT type, ns, name, uid, work FROM held WHERE pending LIMIT 1").fetchone()
+    return Held(row[0], ObjectKey(row[1], row[2]), row[3], row[4]) if row else None
+
+
+def settle_held(connection: sqlite3.Connection, held: Held) -> None:
+    """It was looked at, and still waits."""
+    connection.execute(
+        "UPDATE held SET pending = 0 WHERE type = ? AND ns = ? AND name = ?",
+        (held.type, held.key.namespace, held.key.name),
+    )
+
+
+def look_again(connection: sqlite3.Connection, type_: str, meta: Meta) -> bool:
+    """A change of this object may end the waiting of its owners, its namespace or its definition. Does anything wait?"""
+    if connection.execute("SELECT 1 FROM held LIMIT 1").fetchone() is None:
+        return False
+    cursor = connection.execute(
+        "UPDATE held SET pending = 1 WHERE (type = '/Namespace' AND name = ?) OR name ="
+        " (SELECT name FROM definition WHERE definition.type = ?)",
+        (meta.namespace, type_),
+    )
+    woken = cursor.rowcount
+    for owner in meta.owner_references or ():
+        woken += connection.execute("UPDATE held SET pending = 1 WHERE uid = ?", (owner.uid,)).rowcount
+    return woken > 0
+
+
+def contents(connection: sqlite3.Connection, namespace: str, limit: int) -> list[tuple[str, ObjectKey]]:
+    """Some objects of a namespace that are not being deleted."""
+    # Types are few and objects many: each type is found by one search, then its part of the namespace.
+    types = connection.execute(
+        "WITH RECURSIVE types(type) AS (SELECT min(type) FROM obj UNION ALL"
+        " SELECT (SELECT min(obj.type) FROM obj WHERE obj.type > types.type) FROM types WHERE types.type IS NOT NULL)"
+        " SELECT type FROM types WHERE type IS NOT NULL"
+    ).fetchall()
+    found: list[tuple[str, ObjectKey]] = []
+    for (type_,) in types:
+        found.extend((type_, key) for key in unmarked(connection, type_, namespace, limit - len(found)))
+        if len(found) >= limit:
+            break
+    return found
+
+
+def unmarked(connection: sqlite3.Connection, type_: str, namespace: str, limit: int) -> list[ObjectKey]:
+    """Some objects of a type that are not being deleted; of all namespaces when that is empty."""
+    found = connection.execute(
+        "SELECT ns, name FROM obj WHERE type = ? AND (? = '' OR ns = ?)"
+        " AND json_extract(CAST(body AS TEXT), '$.metadata.deletionTimestamp') IS NULL LIMIT ?",
+        (type_, namespace, namespace, limit),
+    )
+    return [ObjectKey(ns, name) for ns, name in found]
+
+
+def is_empty(connection: sqlite3.Connection, namespace: str) -> bool:
+    """Is nothing left in a namespace?"""
+    return (
+        connection.execute(
+            "WITH RECURSIVE types(type) AS (SELECT min(type) FROM obj UNION ALL"
+            " SELECT (SELECT min(obj.type) FROM obj WHERE obj.type > types.type) FROM types WHERE types.type IS NOT NULL)"
+            " SELECT 1 FROM types WHERE type IS NOT NULL"
+            " AND EXISTS (SELECT 1 FROM obj WHERE obj.type = types.type AND obj.ns = ?) LIMIT 1",
+            (namespace,),
+        ).fetchone()
+        is None
+    )
+
+
+# Which definition defines a type
+
+
+def define(connection: sqlite3.Connection, type_: str, name: str) -> None:
+    connection.execute("INSERT OR REPLACE INTO definition VALUES (?, ?)", (type_, name))
+
+
+def undefine(connection: sqlite3.Connection, name: str) -> None:
+    connection.execute("DELETE FROM definition WHERE name = ?", (name,))
+
+
+def definitions(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Type, and name of its definition."""
+    return connection.execute("SELECT type, name FROM definition ORDER BY type").fetchall()
+
+
+def definition_of(connection: sqlite3.Connection, type_: str, definition_type: str) -> tuple[str, int] | None:
+    """Name and version of the object that defines a type."""
+    row: tuple[str, int] | None = connection.execute(
+        "SELECT definition.name, obj.rv FROM definition JOIN obj ON obj.type = ? AND obj.ns = ''"
+        " AND obj.name = definition.name WHERE definition.type = ?",
+        (definition_type, type_),
+    ).fetchone()
+    return row
+
+
 def read_changes(
     connection: sqlite3.Connection,
     type_: str,
@@ -265,6 +451,14 @@ def read_changes(
             unseen.discard(key)
     has_more = len(rows) == limit
     return changes, rows[-1][0] if has_more else newest, has_more
+
+
+def has_changed(connection: sqlite3.Connection, type_: str, after: int) -> bool:
+    """Has anything of a type changed after a version, or may it have?"""
+    if after < floor(connection):
+        return True
+    found = connection.execute("SELECT 1 FROM log WHERE rv > ? AND type = ? LIMIT 1", (after, type_))
+    return found.fetchone() is not None
 
 
 def compact(connection: sqlite3.Connection, through: int) -> int:

@@ -18,7 +18,7 @@ import msgspec
 
 from pilotage.api.meta import Kind
 
-__all__ = ["ANYTHING", "ListType", "Place", "Shape", "well_known"]
+__all__ = ["ANYTHING", "METADATA", "ListType", "Place", "Shape", "well_known"]
 
 ListType = Literal["atomic", "set", "map"]
 
@@ -74,7 +74,7 @@ def _keyed(*keys: str, items: Place | None = None, defaults: Mapping[str, Any] |
     return Place(list_type="map", list_keys=keys, items=items, key_defaults=defaults or {})
 
 
-_METADATA = Place({"finalizers": Place(list_type="set"), "ownerReferences": _keyed("uid")})
+METADATA = Place({"finalizers": Place(list_type="set"), "ownerReferences": _keyed("uid")})
 _STATUS = Place({"conditions": _keyed("type")})
 _CONTAINER = Place(
     {
@@ -94,11 +94,11 @@ _POD_SPEC = Place(
         "volumes": _keyed("name"),
     }
 )
-_POD_TEMPLATE = Place({"metadata": _METADATA, "spec": _POD_SPEC})
+_POD_TEMPLATE = Place({"metadata": METADATA, "spec": _POD_SPEC})
 
-_OBJECT = Place({"metadata": _METADATA, "status": _STATUS})
-_POD = Place({"metadata": _METADATA, "spec": _POD_SPEC, "status": _STATUS})
-_POD_OWNER = Place({"metadata": _METADATA, "spec": Place({"template": _POD_TEMPLATE}), "status": _STATUS})
+_OBJECT = Place({"metadata": METADATA, "status": _STATUS})
+_POD = Place({"metadata": METADATA, "spec": _POD_SPEC, "status": _STATUS})
+_POD_OWNER = Place({"metadata": METADATA, "spec": Place({"template": _POD_TEMPLATE}), "status": _STATUS})
 
 _SHAPES: Mapping[tuple[str, str], Place] = {
     ("", "Pod"): _POD,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import secrets
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,19 +15,40 @@ import msgspec
 import orjson
 
 from pilotage.api.meta import Kind, Object, ObjectKey
-from pilotage.store.base import Event, InvalidObjectError, Listing, NotFoundError
-from pilotage.store.embedded import rows
+from pilotage.store.base import (
+    Deleted,
+    DeleteOptions,
+    Event,
+    InvalidObjectError,
+    Listing,
+    ListOptions,
+    MethodError,
+    NotFoundError,
+    Page,
+    PatchType,
+    Subresource,
+    WatchOptions,
+    WriteOptions,
+    Written,
+)
+from pilotage.store.embedded import rows, scaling
+from pilotage.store.embedded.builtin import BUILT_IN
 from pilotage.store.embedded.database import Database, Settings, Transaction
-from pilotage.store.embedded.kinds import TraitsOf, storage_type, well_known_traits
+from pilotage.store.embedded.definitions import Definitions
+from pilotage.store.embedded.kinds import ServedKind, TraitsOf, storage_type, well_known_traits
+from pilotage.store.embedded.listing import Selection, Snapshots, check_watch
 from pilotage.store.embedded.metadata import required_key
-from pilotage.store.embedded.verbs import Verbs
-from pilotage.store.embedded.watching import Watches
+from pilotage.store.embedded.pen import Pen, in_version
+from pilotage.store.embedded.removal import Removal
+from pilotage.store.embedded.verbs import Verbs, has_subresource
+from pilotage.store.embedded.watching import Request, Watches
 
 __all__ = ["Clock", "EmbeddedStore", "Retention"]
 
 T = TypeVar("T")
 
 _FOREVER = 1 << 40
+_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _RESTORE_BATCH = 500
 _COMPACT_EVERY = 1000
 """Versions between two looks at the log: what a look may remove is then small."""
@@ -51,11 +74,24 @@ class EmbeddedStore:
     sample with its status, apply the object and then patch its status; to copy objects as they are, `restore`.
     """
 
-    def __init__(self, database: Database, verbs: Verbs, watches: Watches, retention: Retention) -> None:
+    def __init__(
+        self,
+        database: Database,
+        verbs: Verbs,
+        removal: Removal,
+        definitions: Definitions,
+        watches: Watches,
+        clock: Clock,
+        retention: Retention,
+    ) -> None:
         self._database = database
         self._verbs = verbs
+        self._removal = removal
+        self._definitions = definitions
         self._watches = watches
+        self._clock = clock
         self._retention = retention
+        self._snapshots = Snapshots()
         self._next_compaction = _COMPACT_EVERY
 
     @classmethod
@@ -66,26 +102,39 @@ class EmbeddedStore:
         *,
         traits_of: TraitsOf = well_known_traits,
         is_durable: bool = True,
+        is_strict: bool = False,
+        is_shared: bool = True,
         retention: Retention | None = None,
         bookmark_seconds: float = 60.0,
         entropy: random.Random | None = None,
     ) -> EmbeddedStore:
         """Open or make the store at `path`; None keeps it in memory, gone when closed.
 
-        Other processes may have the same file open. `entropy` makes uids and generated names reproducible.
+        `is_strict`: as a whole cluster. The namespaces that every cluster has are there, objects live in namespaces that are
+        there, and a kind must be built in or defined. Otherwise the store takes parts of a cluster as they come.
+        `is_shared`: other processes may have the same file open, unless one of them asked to be alone. `entropy` makes uids and
+        generated names reproducible.
+
         Raises InputError when the file is no store or of a newer version, StoreBusyError, RemoteError.
         """
-        settings = Settings(path, rows.SCHEMA, rows.SCHEMA_VERSION, is_durable)
+        settings = Settings(
+            path, rows.SCHEMA, rows.SCHEMA_VERSION, is_durable, rows.UPGRADES, is_shared=is_shared
+        )
         database = await Database.open(settings)
-        verbs = Verbs(_moments(clock), entropy or secrets.SystemRandom(), traits_of)
+        pen = Pen(_moments(clock))
+        definitions = Definitions(traits_of, is_strict=is_strict)
+        removal = Removal(pen, definitions, is_strict=is_strict)
+        verbs = Verbs(pen, entropy or secrets.SystemRandom(), definitions, removal, is_strict=is_strict)
         watches = Watches(database, bookmark_seconds)
         # A clock that jumps by days, as in rehearsals, must not age what was never on a disk.
         default = Retention() if path is not None else Retention(seconds=_FOREVER)
-        store = cls(database, verbs, watches, retention or default)
+        store = cls(database, verbs, removal, definitions, watches, clock, retention or default)
         database.on_commit = watches.wake
-        database.on_orphans = store._collect
+        database.on_orphans = removal.look_after
         try:
             await database.write(store._resume)
+            if is_strict:
+                await database.write(lambda tx: verbs.make_namespaces(tx, _NAMESPACES))
         except BaseException:
             await database.close()
             raise
@@ -105,20 +154,50 @@ class EmbeddedStore:
     # Reader
 
     async def get(self, kind: Kind, key: ObjectKey) -> Object:
-        type_ = storage_type(kind.group, kind.kind)
-        body = await self._database.read(lambda connection: rows.read(connection, type_, key))
+        return await self._database.read(lambda connection: self._get(connection, kind, key))
+
+    def _get(self, connection: sqlite3.Connection, kind: Kind, key: ObjectKey) -> Object:
+        is_defined = self._definitions.is_defined(connection, kind)
+        body = rows.read(connection, storage_type(kind.group, kind.kind), key)
         if body is None:
             raise NotFoundError(kind, key)
-        return Object.parse(body)
+        return Object.parse(in_version(body, kind.api_version) if is_defined else body)
 
     async def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Listing:
         type_ = storage_type(kind.group, kind.kind)
-        return await self._database.read(
-            lambda connection: Listing(
-                tuple(map(Object.parse, rows.read_list(connection, type_, namespace, labels or {}))),
-                str(rows.current_version(connection)),
-            )
-        )
+
+        def work(connection: sqlite3.Connection) -> Listing:
+            is_defined = self._definitions.is_defined(connection, kind)
+            bodies = rows.read_list(connection, type_, namespace, labels or {})
+            if is_defined:
+                bodies = [in_version(body, kind.api_version) for body in bodies]
+            return Listing(tuple(map(Object.parse, bodies)), str(rows.current_version(connection)))
+
+        return await self._database.read(work)
+
+    async def read(self, kind: Kind, key: ObjectKey, subresource: Subresource = "") -> Object:
+        def work(connection: sqlite3.Connection) -> Object:
+            traits = self._definitions.traits(connection, kind) if subresource else None
+            if traits is not None and not has_subresource(kind, traits, subresource):
+                raise NotFoundError.of_kind(kind)
+            item = self._get(connection, kind, key)
+            if subresource != "scale" or traits is None or traits.scale is None:
+                return item
+            return Object.of(scaling.scale_of(item.value(), traits.scale))
+
+        return await self._database.read(work)
+
+    async def page(self, kind: Kind, options: ListOptions) -> Page:
+        def work(connection: sqlite3.Connection) -> Page:
+            traits = self._definitions.traits(connection, kind)
+            selection = Selection(traits, options.labels, options.fields)
+            return self._snapshots.page(connection, kind, traits, selection, options)
+
+        return await self._database.read(work)
+
+    async def kinds(self) -> tuple[ServedKind, ...]:
+        """Every kind in every version that is served: what discovery tells."""
+        return await self._database.read(self._definitions.served)
 
     async def everything(self) -> Listing:
         """Every object of every kind, by type, namespace and name: what a copy of the store begins with."""
@@ -132,13 +211,45 @@ class EmbeddedStore:
 
     def watch(self, kind: Kind, resource_version: str, namespace: str = "") -> AsyncIterator[Event]:
         """From `0` or an empty version, the objects that are there come first, as ADDED."""
-        return self._watches.watch(kind, resource_version, namespace)
+        begins = resource_version in {"", "0"}
+        request = Request(kind, namespace, resource_version, begins=begins)
+
+        def prepare(connection: sqlite3.Connection) -> Request:
+            is_defined = self._definitions.is_defined(connection, kind)
+            return msgspec.structs.replace(request, is_versioned=is_defined)
+
+        return self._watches.watch(request, prepare)
+
+    def follow(self, kind: Kind, options: WatchOptions) -> AsyncIterator[Event]:
+        check_watch(options)
+        begins = options.initial_events
+        if begins is None:
+            begins = options.resource_version in {"", "0"}
+
+        def prepare(connection: sqlite3.Connection) -> Request:
+            traits = self._definitions.traits(connection, kind)
+            version = options.resource_version
+            if options.initial_events is False and version in {"", "0"}:
+                version = str(rows.current_version(connection))
+            return Request(
+                kind,
+                options.namespace,
+                version,
+                Selection(traits, options.labels, options.fields),
+                begins=begins,
+                marks_end=bool(options.initial_events) and options.has_bookmarks,
+                has_bookmarks=options.has_bookmarks,
+                is_versioned=traits.is_custom,
+            )
+
+        return self._watches.watch(Request(kind), prepare)
 
     # Writer
 
     async def create(self, kind: Kind, manifest: Mapping[str, Any], *, manager: str) -> Object:
         sent = _sent(kind, manifest)
-        return await self._write(lambda tx: self._verbs.create(tx, kind, sent, manager))
+        options = WriteOptions(manager=manager)
+        return (await self._write(lambda tx: self._verbs.create(tx, kind, None, sent, options))).object
 
     async def apply(
         self,
@@ -152,15 +263,15 @@ class EmbeddedStore:
     ) -> Object:
         """A `resourceVersion` or `uid` in the manifest is a precondition: ConflictError unless the object still has it."""
         sent = _sent(kind, manifest)
-        return await self._write(
-            lambda tx: self._verbs.apply(tx, kind, key, sent, manager, force=force, dry_run=dry_run)
-        )
+        options = WriteOptions(manager=manager, force=force, is_dry_run=dry_run)
+        return (await self._write(lambda tx: self._verbs.apply(tx, kind, key, sent, options))).object
 
     async def patch_status(
         self, kind: Kind, key: ObjectKey, status: Mapping[str, Any], *, manager: str
     ) -> Object:
-        sent = _sent(kind, status)
-        return await self._write(lambda tx: self._verbs.apply_status(tx, kind, key, sent, manager))
+        stated = orjson.loads(_sent(kind, status))
+        options = WriteOptions(manager=manager, force=True)
+        return await self._write(lambda tx: self._verbs.apply_status(tx, kind, key, stated, options))
 
     async def replace(
         self, kind: Kind, key: ObjectKey, manifest: Mapping[str, Any], *, manager: str
@@ -170,12 +281,73 @@ class EmbeddedStore:
         For clients that read, change and write. Raises NotFoundError, ConflictError, InvalidObjectError.
         """
         sent = _sent(kind, manifest)
-        return await self._write(lambda tx: self._verbs.replace(tx, kind, key, sent, manager))
+        options = WriteOptions(manager=manager)
+        return (
+            await self._write(
+                lambda tx: self._verbs.replace(tx, kind, key, sent, options, needs_version=False)
+            )
+        ).object
 
     async def delete(self, kind: Kind, key: ObjectKey) -> None:
         """Objects that name the deleted one as their only owner follow in the background."""
         required_key(kind, key.namespace, key.name)
-        await self._write(lambda tx: self._verbs.delete(tx, kind, key))
+        await self._write(lambda tx: self._removal.delete(tx, kind, key, DeleteOptions()))
+
+    async def post(
+        self, kind: Kind, namespace: str, manifest: Mapping[str, Any], options: WriteOptions
+    ) -> Written:
+        sent = _sent(kind, manifest)
+        return await self._write(lambda tx: self._verbs.create(tx, kind, namespace, sent, options))
+
+    async def put(
+        self,
+        kind: Kind,
+        key: ObjectKey,
+        manifest: Mapping[str, Any],
+        options: WriteOptions,
+        subresource: Subresource = "",
+    ) -> Written:
+        sent = _sent(kind, manifest)
+        return await self._write(lambda tx: self._verbs.replace(tx, kind, key, sent, options, subresource))
+
+    async def patch(
+        self,
+        kind: Kind,
+        key: ObjectKey,
+        patch_type: PatchType,
+        patch: Any,
+        options: WriteOptions,
+        subresource: Subresource = "",
+    ) -> Written:
+        sent = _sent(kind, patch)
+        return await self._write(
+            lambda tx: self._verbs.patch(tx, kind, key, patch_type, sent, options, subresource)
+        )
+
+    async def remove(self, kind: Kind, key: ObjectKey, options: DeleteOptions) -> Deleted:
+        def work(tx: Transaction) -> Deleted:
+            self._definitions.is_defined(tx.connection, kind)
+            return self._removal.delete(tx, kind, key, options)
+
+        return await self._write(work)
+
+    async def remove_all(self, kind: Kind, selection: ListOptions, options: DeleteOptions) -> Page:
+        """Preconditions do not apply; what others deleted meanwhile is no error."""
+        builtin = BUILT_IN.get((kind.group, kind.kind))
+        if builtin is not None and not builtin.deletes_many:
+            raise MethodError
+        doomed = await self.page(kind, selection)
+        each = DeleteOptions(propagation=options.propagation, is_dry_run=options.is_dry_run)
+
+        def work(tx: Transaction, batch: Sequence[Object]) -> None:
+            for item in batch:
+                with contextlib.suppress(NotFoundError):
+                    self._removal.delete(tx, kind, item.key, each)
+
+        for start in range(0, len(doomed.items), _RESTORE_BATCH):
+            batch = doomed.items[start : start + _RESTORE_BATCH]
+            await self._write(lambda tx, batch=batch: work(tx, batch))  # type: ignore[misc]  # mypy: lambda default
+        return doomed
 
     async def restore(self, objects: Iterable[Object]) -> None:
         """Write objects as they were elsewhere: uid, times, managers, status; each gets a version of this store."""
@@ -220,27 +392,19 @@ class EmbeddedStore:
         if tx.newest < self._next_compaction:
             return
         self._next_compaction = tx.newest + _COMPACT_EVERY
-        _, now = self._verbs.now()
+        now = int(self._clock.now().timestamp())
         keep = self._retention
         rows.compact(tx.connection, rows.version_before(tx.connection, now - keep.seconds, keep.rows))
 
     def _resume(self, tx: Transaction) -> None:
         """What an earlier process left to do."""
-        tx.has_orphans = rows.next_gone(tx.connection) is not None
+        tx.has_orphans = (
+            rows.next_gone(tx.connection) is not None or rows.next_held(tx.connection) is not None
+        )
         self._next_compaction = rows.current_version(tx.connection) + 1
 
-    def _collect(self, tx: Transaction) -> None:
-        """Look after the dependents of one removed object; those of their removal get their turn."""
-        uid = rows.next_gone(tx.connection)
-        if uid is None:
-            return
-        for type_, key in rows.dependents(tx.connection, uid):
-            self._verbs.release(tx, type_, key)
-        rows.settle_gone(tx.connection, uid)
-        tx.has_orphans = True
 
-
-def _sent(kind: Kind, manifest: Mapping[str, Any]) -> bytes:
+def _sent(kind: Kind, manifest: Any) -> bytes:
     """The manifest as it is now, as JSON: the caller may go on changing it."""
     try:
         return orjson.dumps(manifest)

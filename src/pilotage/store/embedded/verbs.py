@@ -1,81 +1,159 @@
-"""What each verb does to one object, inside a transaction: create, apply, status, replace, delete, restore.
+"""What each write does to one object, inside a transaction: create, apply, replace, patch, and their subresources.
 
-Every function reads the present state, computes the next one, checks it, and only then writes: a verb that raises
-has written nothing. The order of a write is that of the API server: what the API owns is set first (identity, times,
-generation), then fields and their managers, then validation; a write that changes nothing is no write.
+Every verb reads the present state, computes the next one, checks it, and only then writes: a verb that raises has written
+nothing. The order of a write is that of the API server: what was sent is decoded, cleaned and filled (`admission`,
+`strategies`), what the API owns is set (identity, times, generation), then fields and their managers, then validation. A
+write that changes nothing is no write.
 """
 
 from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import orjson
 
-from pilotage.api.meta import Header, Kind, Meta, Object, ObjectKey
-from pilotage.store.base import AlreadyExistsError, NotFoundError
-from pilotage.store.embedded import apply as serverside
-from pilotage.store.embedded import rows
-from pilotage.store.embedded.database import Transaction
-from pilotage.store.embedded.intake import (
-    API_OWNED,
-    adopt_key,
-    are_sound,
-    check_preconditions,
-    configuration,
-    identity,
-    read_manifest,
+from pilotage.api.meta import Kind, Object, ObjectKey
+from pilotage.store.base import (
+    AlreadyExistsError,
+    BadRequestError,
+    Cause,
+    ForbiddenError,
+    MediaTypeError,
+    NotFoundError,
+    PatchType,
+    Subresource,
+    UnfitError,
+    WriteOptions,
+    Written,
 )
-from pilotage.store.embedded.kinds import KindTraits, TraitsOf, storage_type
+from pilotage.store.embedded import apply as serverside
+from pilotage.store.embedded import intake, rows, scaling, strategies
+from pilotage.store.embedded.admission import complain, untyped
+from pilotage.store.embedded.database import Transaction
+from pilotage.store.embedded.definitions import DEFINITION_TYPE, Definitions
+from pilotage.store.embedded.kinds import KindTraits
 from pilotage.store.embedded.merging import UnmergeableError
-from pilotage.store.embedded.metadata import CHECKED, check_metadata, invalid, required_key
+from pilotage.store.embedded.metadata import check_change, check_new, clean_metadata, invalid, required_key
+from pilotage.store.embedded.naming import settle_group
+from pilotage.store.embedded.patching import json_patch, merge_patch
+from pilotage.store.embedded.pen import Pen, encode, header, in_version, kind_of, type_of
+from pilotage.store.embedded.removal import Removal
+from pilotage.store.embedded.strategic import strategic_merge_patch
+from pilotage.store.schema.problems import Problem, forbidden, required
+from pilotage.store.schema.problems import invalid as invalid_value
+from pilotage.store.schema.pruning import unknown_field
 
-__all__ = ["Verbs"]
+__all__ = ["Target", "Verbs", "has_subresource"]
 
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """No vowels and no look-alikes: a random suffix spells nothing."""
 _NAME_SUFFIX = 5
 _NAME_ATTEMPTS = 8
 _GENERATED_BASE = 63 - _NAME_SUFFIX
+_TERMINATING = "create not allowed while custom resource definition is terminating"
+
+
+class Target:
+    """One object that a verb is about: its kind and name, what is known of the kind, and what is there now."""
+
+    __slots__ = ("body", "key", "kind", "live", "traits", "type")
+
+    def __init__(self, kind: Kind, key: ObjectKey, traits: KindTraits, body: bytes | None) -> None:
+        self.kind, self.key, self.traits, self.body = kind, key, traits, body
+        self.type = type_of(kind)
+        self.live: dict[str, Any] | None = None
+        if body is not None:
+            value: dict[str, Any] = orjson.loads(body)
+            if traits.is_custom:
+                value["apiVersion"] = kind.api_version
+            self.live = value
+
+    def present(self) -> dict[str, Any]:
+        """What is there. Raises NotFoundError."""
+        if self.live is None:
+            raise NotFoundError(self.kind, self.key)
+        return self.live
+
+    def answer(self) -> Object:
+        """What is there, as it was read."""
+        body = self.body or b""
+        return Object.parse(in_version(body, self.kind.api_version) if self.traits.is_custom else body)
 
 
 class Verbs:
-    """The verbs over one source of time (RFC 3339, and seconds), of randomness, and of knowledge about kinds."""
+    """The verbs over one pen, one source of randomness, and what is known about kinds.
+
+    `is_strict`: objects live in namespaces that are there.
+    """
 
     def __init__(
-        self, now: Callable[[], tuple[str, int]], entropy: random.Random, traits_of: TraitsOf
+        self,
+        pen: Pen,
+        entropy: random.Random,
+        definitions: Definitions,
+        removal: Removal,
+        *,
+        is_strict: bool,
     ) -> None:
-        self.now = now
+        self._pen = pen
         self._entropy = entropy
-        self._traits_of = traits_of
+        self._definitions = definitions
+        self._removal = removal
+        self._is_strict = is_strict
+
+    def _target(self, tx: Transaction, kind: Kind, key: ObjectKey) -> Target:
+        traits = self._definitions.traits(tx.connection, kind)
+        return Target(kind, key, traits, rows.read(tx.connection, type_of(kind), key))
+
+    def _writer(self, kind: Kind, options: WriteOptions, subresource: Subresource = "") -> serverside.Writer:
+        now, _ = self._pen.now()
+        return serverside.Writer(options.manager, kind.api_version, now, subresource)
 
     # create
 
-    def create(self, tx: Transaction, kind: Kind, sent: bytes, manager: str) -> Object:
-        value = read_manifest(kind, sent)
-        traits = self._traits_of(kind)
+    def create(
+        self, tx: Transaction, kind: Kind, namespace: str | None, sent: bytes, options: WriteOptions
+    ) -> Written:
+        """`namespace` is that of the request, None when only the manifest says it."""
+        traits = self._definitions.traits(tx.connection, kind)
+        value, unknown = intake.read_manifest(kind, traits, sent)
+        if namespace is not None:
+            intake.adopt_namespace(namespace, value["metadata"])
+        return self._create(tx, kind, traits, value, unknown, options)
+
+    def _create(
+        self,
+        tx: Transaction,
+        kind: Kind,
+        traits: KindTraits,
+        value: dict[str, Any],
+        unknown: list[str],
+        options: WriteOptions,
+    ) -> Written:
         metadata = value["metadata"]
         if metadata.get("resourceVersion"):
-            raise invalid(
-                kind,
-                metadata.get("name", ""),
-                [
-                    "metadata.resourceVersion: Forbidden: resourceVersion should not be set on objects to be created"
-                ],
-            )
+            raise UnfitError("resourceVersion should not be set on objects to be created")
         self._name(tx, kind, metadata)
         key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
-        required_key(kind, key.namespace, key.name)
-        if rows.read(tx.connection, _type(kind), key) is not None:
+        self._check_place(tx, kind, key, traits)
+        complaints = self._admit(kind, traits, value, None, unknown)
+        warnings = complain(kind, complaints, options.validation)
+        new = self._begin(kind, traits, value)
+        problems = self._problems(kind, traits, new, None, "", [])
+        if problems:
+            raise invalid(kind, key.name, problems)
+        outcome = serverside.update({}, new, traits.shape, self._writer(kind, options))
+        if rows.read(tx.connection, type_of(kind), key) is not None:
             raise AlreadyExistsError(kind, key)
-        now, _ = self.now()
-        new = self._begin(traits, value, now)
-        writer = serverside.Writer(manager, kind.api_version, now)
-        outcome = serverside.update({}, new, traits.shape, writer)
-        return self._write(tx, kind, traits, outcome.value, None)
+        warnings += tuple(strategies.warnings(type_of(kind), value))
+        return Written(
+            self._store(tx, kind, traits, outcome.value, None, is_dry_run=options.is_dry_run),
+            is_created=True,
+            warnings=warnings,
+        )
 
     def _name(self, tx: Transaction, kind: Kind, metadata: dict[str, Any]) -> None:
         base = metadata.get("generateName", "")
@@ -86,19 +164,84 @@ class Verbs:
             suffix = "".join(self._entropy.choices(_NAME_ALPHABET, k=_NAME_SUFFIX))
             metadata["name"] = base[:_GENERATED_BASE] + suffix
             key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
-            if rows.read(tx.connection, _type(kind), key) is None:
+            if rows.read(tx.connection, type_of(kind), key) is None:
                 return
 
-    def _begin(self, traits: KindTraits, value: Mapping[str, Any], now: str) -> dict[str, Any]:
+    def _check_place(self, tx: Transaction, kind: Kind, key: ObjectKey, traits: KindTraits) -> None:
+        """Raises when nothing can be created there: no namespace, or one that goes; a kind that goes."""
+        if kind.namespaced and key.namespace:
+            body = rows.read(tx.connection, strategies.NAMESPACE_TYPE, ObjectKey("", key.namespace))
+            if body is None and self._is_strict:
+                raise NotFoundError(_NAMESPACE, ObjectKey("", key.namespace))
+            if body is not None and header(body).metadata.deletion_timestamp is not None:
+                raise ForbiddenError(
+                    kind,
+                    key.name,
+                    f"unable to create new content in namespace {key.namespace} because it is being terminated",
+                    (
+                        Cause(
+                            "NamespaceTerminating",
+                            f"namespace {key.namespace} is being terminated",
+                            "metadata.namespace",
+                        ),
+                    ),
+                )
+        if traits.is_terminating:
+            raise ForbiddenError(kind, key.name, _TERMINATING)
+
+    def _begin(self, kind: Kind, traits: KindTraits, value: Mapping[str, Any]) -> dict[str, Any]:
         """A new object: what the client sent, without what is not the client's to say."""
-        new = {name: child for name, child in value.items() if name != "status" or not traits.has_status}
-        metadata = {name: child for name, child in value["metadata"].items() if name not in API_OWNED}
+        keeps_status = not traits.has_status or type_of(kind) in {
+            strategies.NAMESPACE_TYPE,
+            DEFINITION_TYPE,
+        }
+        new = {name: child for name, child in value.items() if name != "status" or keeps_status}
+        metadata = {name: child for name, child in value["metadata"].items() if name not in intake.API_OWNED}
+        now, _ = self._pen.now()
         metadata["uid"] = str(uuid.UUID(int=self._entropy.getrandbits(128), version=4))
         metadata["creationTimestamp"] = now
         if traits.has_generation:
             metadata["generation"] = 1
         new["metadata"] = metadata
         return new
+
+    def _admit(
+        self,
+        kind: Kind,
+        traits: KindTraits,
+        value: dict[str, Any],
+        old: Mapping[str, Any] | None,
+        unknown: list[str],
+        subresource: Subresource = "",
+    ) -> list[str]:
+        """Clean and fill, in place; what strict decoding would complain about."""
+        complaints = [unknown_field(path) for path in unknown]
+        if traits.gate is not None:
+            complaints += traits.gate.admit(kind, value)
+        elif not subresource:
+            strategies.prepare(type_of(kind), value, old)
+        return complaints
+
+    def _problems(
+        self,
+        kind: Kind,
+        traits: KindTraits,
+        value: Mapping[str, Any],
+        old: Mapping[str, Any] | None,
+        subresource: Subresource,
+        warnings: list[str],
+    ) -> list[Problem]:
+        metadata = value["metadata"]
+        if traits.gate is not None:
+            if old is None:
+                return traits.gate.judge_new(value)
+            return traits.gate.judge_change(value, old, "status" if subresource == "status" else "", warnings)
+        own = strategies.judge(type_of(kind), value, old) if subresource != "status" else []
+        if type_of(kind) == DEFINITION_TYPE:
+            return own
+        if old is None:
+            return [*check_new(kind, traits, metadata), *own]
+        return [*check_change(metadata, old["metadata"]), *own]
 
     # apply
 
@@ -108,42 +251,54 @@ class Verbs:
         kind: Kind,
         key: ObjectKey,
         sent: bytes,
-        manager: str,
-        *,
-        force: bool,
-        dry_run: bool,
-    ) -> Object:
-        config = read_manifest(kind, sent)
-        adopt_key(kind, key, config["metadata"])
+        options: WriteOptions,
+        subresource: Subresource = "",
+    ) -> Written:
+        target = self._target(tx, kind, key)
+        traits = target.traits
+        config, unknown = intake.read_manifest(kind, traits, sent)
+        intake.adopt_key(key, config["metadata"])
         required_key(kind, key.namespace, key.name)
-        traits = self._traits_of(kind)
-        body = rows.read(tx.connection, _type(kind), key)
-        live = None if body is None else orjson.loads(body)
-        check_preconditions(kind, key, config["metadata"], live)
+        if subresource:
+            target.present()
+        intake.check_preconditions(kind, key, config["metadata"], target.live)
         if config["metadata"].get("managedFields"):
-            raise invalid(kind, key.name, ["metadata.managedFields: Invalid value: must be nil for an apply"])
-        config = configuration(config, traits)
-        now, _ = self.now()
-        start = live if live is not None else self._begin(traits, identity(config), now)
-        outcome = self._merge(
-            kind, key, traits, start, config, serverside.Writer(manager, kind.api_version, now), force=force
-        )
-        if live is None:
-            return self._write(tx, kind, traits, outcome.value, None, dry_run=dry_run)
-        return self._settle(tx, kind, traits, live, body, outcome, dry_run=dry_run)
+            raise BadRequestError("metadata.managedFields must be nil")
+        warnings = complain(kind, [unknown_field(path) for path in unknown], options.validation)
+        config = intake.configuration(config, traits) if not subresource else _status_only(config)
+        if traits.gate is not None:
+            traits.gate.check_typed(config, _subject(kind, key))
+        strategies.fold_text(target.type, config)
+        if target.live is None:
+            self._check_place(tx, kind, key, traits)
+        start = target.live if target.live is not None else self._begin(kind, traits, intake.identity(config))
+        outcome = self._merge(kind, key, traits, start, config, options, subresource)
+        if target.live is None:
+            value = outcome.value
+            self._admit(kind, traits, value, None, [])
+            problems = self._problems(kind, traits, value, None, "", [])
+            if problems:
+                raise invalid(kind, key.name, problems)
+            stored = self._store(tx, kind, traits, value, None, is_dry_run=options.is_dry_run)
+            return Written(stored, is_created=True, warnings=warnings)
+        if not outcome.is_changed:
+            return Written(target.answer(), warnings=warnings)
+        value = _thawed(outcome.value)
+        self._admit(kind, traits, value, target.live, [], subresource)
+        found: list[str] = []
+        stored = self._settle(tx, target, value, options, subresource, found)
+        return Written(stored, warnings=(*warnings, *found))
 
-    def apply_status(self, tx: Transaction, kind: Kind, key: ObjectKey, sent: bytes, manager: str) -> Object:
-        body = rows.read(tx.connection, _type(kind), key)
-        if body is None:
-            raise NotFoundError(kind, key)
-        live = orjson.loads(body)
-        traits = self._traits_of(kind)
-        if not traits.has_status:
-            raise invalid(kind, key.name, ["status: Forbidden: this kind has no status subresource"])
-        now, _ = self.now()
-        writer = serverside.Writer(manager, kind.api_version, now, "status")
-        outcome = self._merge(kind, key, traits, live, {"status": orjson.loads(sent)}, writer, force=True)
-        return self._settle(tx, kind, traits, live, body, outcome)
+    def apply_status(
+        self, tx: Transaction, kind: Kind, key: ObjectKey, status: Any, options: WriteOptions
+    ) -> Object:
+        """Apply only a status, with force."""
+        target = self._target(tx, kind, key)
+        target.present()
+        if not target.traits.has_status:
+            raise invalid(kind, key.name, [forbidden("status", "this kind has no status subresource")])
+        sent = encode({"apiVersion": kind.api_version, "kind": kind.kind, "status": status})
+        return self.apply(tx, kind, key, sent, options, "status").object
 
     def _merge(
         self,
@@ -152,215 +307,297 @@ class Verbs:
         traits: KindTraits,
         live: dict[str, Any],
         config: dict[str, Any],
-        writer: serverside.Writer,
-        *,
-        force: bool,
+        options: WriteOptions,
+        subresource: Subresource,
     ) -> serverside.Outcome:
-        if not writer.manager:
-            raise invalid(kind, key.name, ["fieldManager: Required value: is required for apply"])
+        if not options.manager:
+            raise invalid(kind, key.name, [required("fieldManager", "is required for apply patch")])
+        writer = self._writer(kind, options, subresource)
         try:
-            return serverside.apply(live, config, traits.shape, writer, force=force)
+            return serverside.apply(live, config, traits.shape, writer, force=options.force)
         except UnmergeableError as error:
-            raise invalid(kind, key.name, [str(error)]) from None
+            raise untyped(_subject(kind, key), [str(error)]) from None
 
-    # replace
+    # replace and patch
 
-    def replace(self, tx: Transaction, kind: Kind, key: ObjectKey, sent: bytes, manager: str) -> Object:
-        wanted = read_manifest(kind, sent)
-        adopt_key(kind, key, wanted["metadata"])
-        body = rows.read(tx.connection, _type(kind), key)
-        if body is None:
-            raise NotFoundError(kind, key)
-        live = orjson.loads(body)
-        check_preconditions(kind, key, wanted["metadata"], live)
-        traits = self._traits_of(kind)
-        metadata = {name: child for name, child in wanted["metadata"].items() if name not in API_OWNED}
-        metadata |= {name: live["metadata"][name] for name in API_OWNED if name in live["metadata"]}
-        new = {**wanted, "metadata": metadata}
-        if traits.has_status:
-            new.pop("status", None)
-            if "status" in live:
-                new["status"] = live["status"]
-        now, _ = self.now()
-        writer = serverside.Writer(manager, kind.api_version, now)
-        return self._settle(tx, kind, traits, live, body, serverside.update(live, new, traits.shape, writer))
+    def replace(
+        self,
+        tx: Transaction,
+        kind: Kind,
+        key: ObjectKey,
+        sent: bytes,
+        options: WriteOptions,
+        subresource: Subresource = "",
+        *,
+        needs_version: bool = True,
+    ) -> Written:
+        """The whole object instead of the one that is there. `needs_version` false: the last one wins, of any kind."""
+        target = self._target(tx, kind, key)
+        if subresource == "scale":
+            return self._rescale(tx, target, orjson.loads(sent), options)
+        _require(target, subresource)
+        wanted, unknown = intake.read_manifest(kind, target.traits, sent)
+        intake.adopt_key(key, wanted["metadata"])
+        if target.live is None and target.traits.creates_on_update and not subresource:
+            wanted["metadata"].pop("resourceVersion", None)
+            return self._create(tx, kind, target.traits, wanted, unknown, options)
+        live = target.present()
+        is_blind = not wanted["metadata"].get("resourceVersion")
+        if needs_version and is_blind and (target.traits.is_custom or strategies.needs_version(target.type)):
+            problem = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+            raise invalid(kind, key.name, [problem], kind.plural)
+        intake.check_preconditions(kind, key, wanted["metadata"], live)
+        return self._change(tx, target, wanted, unknown, options, subresource)
 
-    # delete
-
-    def delete(self, tx: Transaction, kind: Kind, key: ObjectKey) -> None:
-        if not self.delete_stored(tx, _type(kind), key):
-            raise NotFoundError(kind, key)
-
-    def delete_stored(self, tx: Transaction, type_: str, key: ObjectKey) -> bool:
-        """Remove an object, or mark it when finalizers hold it. False when there is none."""
-        body = rows.read(tx.connection, type_, key)
-        if body is None:
-            return False
-        value = orjson.loads(body)
-        metadata = value["metadata"]
-        if not metadata.get("finalizers"):
-            self._remove(tx, type_, value)
-        elif "deletionTimestamp" not in metadata:
-            now, _ = self.now()
-            metadata["deletionTimestamp"] = now
-            metadata["deletionGracePeriodSeconds"] = 0
-            if "generation" in metadata:
-                metadata["generation"] += 1
-            self._store(tx, type_, value, _header(body).metadata)
-        return True
-
-    def release(self, tx: Transaction, type_: str, key: ObjectKey) -> None:
-        """Garbage collection of one dependent: delete it, or only forget the owners that are gone."""
-        body = rows.read(tx.connection, type_, key)
-        if body is None:
-            return
-        value = orjson.loads(body)
-        owners = value["metadata"].get("ownerReferences") or []
-        left = [owner for owner in owners if not rows.is_gone(tx.connection, owner.get("uid", ""))]
-        if not left:
-            self.delete_stored(tx, type_, key)
-        elif len(left) < len(owners):
-            metadata = {**value["metadata"], "ownerReferences": left}
-            kind = _kind_of(value)
-            now, _ = self.now()
-            outcome = serverside.update(
-                value,
-                {**value, "metadata": metadata},
-                self._traits_of(kind).shape,
-                serverside.Writer("garbage-collector", kind.api_version, now),
+    def patch(
+        self,
+        tx: Transaction,
+        kind: Kind,
+        key: ObjectKey,
+        patch_type: PatchType,
+        sent: bytes,
+        options: WriteOptions,
+        subresource: Subresource = "",
+    ) -> Written:
+        target = self._target(tx, kind, key)
+        if patch_type == "apply":
+            if subresource != "scale":
+                _require(target, subresource)
+            return self.apply(tx, kind, key, sent, options, subresource)
+        if options.force:
+            problem = forbidden("force", "may not be specified for non-apply patch")
+            raise invalid(_PATCH_OPTIONS, "", [problem])
+        if patch_type == "strategic" and not target.traits.merges_strategically:
+            raise MediaTypeError(
+                "the body of the request was in an unknown format - accepted media types include:"
+                " application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
             )
-            self._store(tx, type_, outcome.value, _header(body).metadata)
+        live = target.present()
+        patch = orjson.loads(sent)
+        if subresource == "scale":
+            scale = scaling.scale_of(live, _scale_paths(target))
+            return self._rescale(tx, target, _patched(scale, patch_type, patch, target.traits), options)
+        _require(target, subresource)
+        wanted = _patched(live, patch_type, patch, target.traits)
+        wanted, unknown = intake.match_type(kind, target.traits, wanted)
+        metadata = wanted["metadata"]
+        intake.adopt_key(key, metadata)
+        if metadata.get("uid", live["metadata"]["uid"]) != live["metadata"]["uid"]:
+            problem = invalid_value("metadata.uid", metadata["uid"], "field is immutable")
+            raise invalid(kind, key.name, [problem, problem])
+        intake.check_preconditions(kind, key, metadata, live)
+        return self._change(tx, target, wanted, unknown, options, subresource)
+
+    def _change(
+        self,
+        tx: Transaction,
+        target: Target,
+        wanted: dict[str, Any],
+        unknown: list[str],
+        options: WriteOptions,
+        subresource: Subresource,
+    ) -> Written:
+        """From what is wanted of an object that is there to what is stored."""
+        kind, traits, live = target.kind, target.traits, target.present()
+        entries = serverside.entries_of(live) if subresource else serverside.sent_entries(live, wanted)
+        new = _with_owned_metadata(_part(live, wanted, traits, subresource), live)
+        if subresource == "finalize":
+            new["spec"] = wanted.get("spec") or {}
+        warnings = list(
+            complain(kind, self._admit(kind, traits, new, live, unknown, subresource), options.validation)
+        )
+        outcome = serverside.update(
+            live, new, traits.shape, self._writer(kind, options, subresource), entries
+        )
+        if not outcome.is_changed:
+            return Written(target.answer(), warnings=tuple(warnings))
+        stored = self._settle(tx, target, _thawed(outcome.value), options, subresource, warnings)
+        return Written(stored, warnings=tuple(warnings))
+
+    def _rescale(self, tx: Transaction, target: Target, scale: Any, options: WriteOptions) -> Written:
+        live, paths = target.present(), _scale_paths(target)
+        metadata, _ = clean_metadata(scaling.SCALE, scale.get("metadata") or {}, is_custom=False)
+        intake.adopt_key(target.key, metadata)
+        intake.check_preconditions(target.kind, target.key, metadata, live)
+        new = scaling.with_replicas(live, paths, scale)
+        writer = self._writer(target.kind, options, "scale")
+        outcome = serverside.update(live, new, target.traits.shape, writer)
+        if outcome.is_changed:
+            stored = self._settle(tx, target, _thawed(outcome.value), options, "scale", [])
+            live = stored.value()
+        return Written(Object.of(scaling.scale_of(live, paths)))
 
     # restore
 
     def restore(self, tx: Transaction, raw: bytes) -> Object:
         """Write an object as it was elsewhere: identity, times, managers and status stay; only the version is ours."""
         value = orjson.loads(raw)
-        kind = _kind_of(value)
+        kind = kind_of(value)
         metadata = value.setdefault("metadata", {})
         if not metadata.get("name"):
-            raise invalid(kind, "", ["metadata.name: Required value"])
-        now, _ = self.now()
+            raise invalid(kind, "", [required("metadata.name")])
+        now, _ = self._pen.now()
         if not metadata.get("uid"):
             metadata["uid"] = str(uuid.UUID(int=self._entropy.getrandbits(128), version=4))
         metadata.setdefault("creationTimestamp", now)
-        if self._traits_of(kind).has_generation:
+        if self._definitions.stored_traits(tx.connection, kind).has_generation:
             metadata.setdefault("generation", 1)
         metadata.pop("selfLink", None)
-        if not are_sound(metadata.get("managedFields")):
+        if not intake.are_sound(metadata.get("managedFields")):
             del metadata["managedFields"]
-        type_ = _type(kind)
-        before = rows.read(
-            tx.connection, type_, ObjectKey(metadata.get("namespace", ""), metadata.get("name", ""))
-        )
-        return self._store(tx, type_, value, None if before is None else _header(before).metadata)
+        type_ = type_of(kind)
+        key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
+        before = rows.read(tx.connection, type_, key)
+        stored = self._pen.store(tx, type_, value, None if before is None else header(before).metadata)
+        if type_ == DEFINITION_TYPE:
+            settle_group(tx, self._pen, self._definitions, value.get("spec", {}).get("group", ""))
+        return stored
+
+    def make_namespaces(self, tx: Transaction, names: tuple[str, ...]) -> None:
+        """The namespaces that every cluster has."""
+        for name in names:
+            if rows.read(tx.connection, strategies.NAMESPACE_TYPE, ObjectKey("", name)) is None:
+                sent = encode({"metadata": {"name": name}})
+                self.create(tx, _NAMESPACE, "", sent, WriteOptions(manager="kube-apiserver"))
 
     # what they share
 
     def _settle(
         self,
         tx: Transaction,
-        kind: Kind,
-        traits: KindTraits,
-        live: dict[str, Any],
-        body: bytes | None,
-        outcome: serverside.Outcome,
-        *,
-        dry_run: bool = False,
+        target: Target,
+        value: dict[str, Any],
+        options: WriteOptions,
+        subresource: Subresource,
+        warnings: list[str],
     ) -> Object:
-        """Write the next state of an object that is there; or nothing, when it is the same."""
-        if not outcome.is_changed and body is not None:
-            return Object.parse(body)
-        value = outcome.value
+        """Judge the next state of an object that is there, and write it."""
+        kind, traits, live = target.kind, target.traits, target.present()
         metadata = value["metadata"]
-        if traits.has_generation and _wanted(live, traits) != _wanted(value, traits):
+        if (
+            subresource != "status"
+            and traits.has_generation
+            and _wanted(live, traits) != _wanted(value, traits)
+        ):
             metadata["generation"] = metadata.get("generation", 0) + 1
-        if "deletionTimestamp" in metadata:
-            new = sorted(
-                set(metadata.get("finalizers") or ()) - set(live["metadata"].get("finalizers") or ())
-            )
-            if new:
-                found = ", ".join(f'"{name}"' for name in new)
-                problem = (
-                    "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted,"
-                    f" found new finalizers []string{{{found}}}"
-                )
-                raise invalid(kind, metadata["name"], [problem])
-            if not metadata.get("finalizers") and not dry_run:
-                return self._remove(tx, _type(kind), value)
-        before = _header(body).metadata if body is not None else None
-        if not dry_run and all(metadata.get(name) == live["metadata"].get(name) for name in CHECKED):
-            return self._store(tx, _type(kind), value, before)
-        return self._write(tx, kind, traits, value, before, dry_run=dry_run)
+        problems = self._problems(kind, traits, value, live, subresource, warnings)
+        if problems:
+            raise invalid(kind, target.key.name, problems)
+        if "deletionTimestamp" in metadata and not metadata.get("finalizers") and not options.is_dry_run:
+            if traits.is_custom:
+                value["apiVersion"] = traits.storage
+            gone = self._removal.finish(tx, target.type, value)
+            if gone is not None:
+                return _told(gone, kind, traits)
+        before = header(target.body).metadata if target.body is not None else None
+        return self._store(tx, kind, traits, value, before, is_dry_run=options.is_dry_run)
 
-    def _write(
+    def _store(
         self,
         tx: Transaction,
         kind: Kind,
         traits: KindTraits,
         value: dict[str, Any],
-        before: Meta | None,
+        before: Any,
         *,
-        dry_run: bool = False,
+        is_dry_run: bool,
     ) -> Object:
-        """Validate and store."""
-        check_metadata(kind, traits, value["metadata"])
-        if dry_run:
-            return Object.parse(_encode(value))
-        return self._store(tx, _type(kind), value, before)
+        if is_dry_run:
+            return Object.parse(encode(value))
+        if traits.is_custom:
+            value["apiVersion"] = traits.storage
+        stored = self._pen.store(tx, type_of(kind), value, before)
+        if type_of(kind) == DEFINITION_TYPE:
+            settle_group(tx, self._pen, self._definitions, value["spec"]["group"])
+        return _told(stored, kind, traits)
 
-    def _store(self, tx: Transaction, type_: str, value: dict[str, Any], before: Meta | None) -> Object:
-        metadata = value["metadata"]
-        key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
-        _, seconds = self.now()
-        change = rows.ADDED if before is None else rows.MODIFIED
-        version = rows.reserve_version(tx.connection, type_, key, change, seconds)
-        tx.newest = version
-        metadata["resourceVersion"] = str(version)
-        stored = Object.parse(_encode(value))
-        rows.put(tx.connection, type_, stored.meta, version, stored.raw, before)
-        tx.touched.add(type_)
-        if rows.adopt_orphan(tx.connection, stored.meta):
-            tx.has_orphans = True
+
+_NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+_PATCH_OPTIONS = Kind("meta.k8s.io", "v1", "PatchOptions", "")
+
+
+def _told(stored: Object, kind: Kind, traits: KindTraits) -> Object:
+    """The object in the version that was asked for."""
+    if not traits.is_custom or stored.header.api_version == kind.api_version:
         return stored
-
-    def _remove(self, tx: Transaction, type_: str, value: dict[str, Any]) -> Object:
-        metadata = value["metadata"]
-        key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
-        _, seconds = self.now()
-        version = rows.reserve_version(tx.connection, type_, key, rows.DELETED, seconds)
-        tx.newest = version
-        metadata["resourceVersion"] = str(version)
-        last = Object.parse(_encode(value))
-        if rows.remove(tx.connection, type_, last.meta, version, last.raw):
-            tx.has_orphans = True
-        tx.touched.add(type_)
-        return last
+    return Object.parse(in_version(stored.raw, kind.api_version))
 
 
-_header_decoder = msgspec.json.Decoder(Header)
+def _subject(kind: Kind, key: ObjectKey) -> str:
+    return f"{key.namespace}/{key.name}; {kind.group}/{kind.version}, Kind={kind.kind}"
 
 
-def _header(body: bytes) -> Header:
-    return _header_decoder.decode(body)
+def _status_only(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": config["apiVersion"],
+        "kind": config["kind"],
+        "metadata": {},
+        **({"status": config["status"]} if "status" in config else {}),
+    }
 
 
-def _type(kind: Kind) -> str:
-    return storage_type(kind.group, kind.kind)
+def has_subresource(kind: Kind, traits: KindTraits, subresource: Subresource) -> bool:
+    """Does a kind have this door? Every kind has the one of the object itself."""
+    match subresource:
+        case "status":
+            return traits.has_status
+        case "scale":
+            return traits.scale is not None
+        case "finalize":
+            return type_of(kind) == strategies.NAMESPACE_TYPE
+    return True
 
 
-def _encode(value: Mapping[str, Any]) -> bytes:
-    """Keys sorted, as the API server prints custom resources: equal objects are equal bytes."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+def _require(target: Target, subresource: Subresource) -> None:
+    """Raises NotFoundError when the kind has no such subresource."""
+    if not has_subresource(target.kind, target.traits, subresource):
+        raise NotFoundError.of_kind(target.kind)
 
 
-def _kind_of(value: Mapping[str, Any]) -> Kind:
-    """The kind that an object says it has; its plural and scope are not known, and not needed to store it."""
-    group, _, version = value.get("apiVersion", "").rpartition("/")
-    return Kind(group, version, value.get("kind", ""), "")
+def _scale_paths(target: Target) -> Any:
+    if target.traits.scale is None:
+        raise NotFoundError.of_kind(target.kind)
+    return target.traits.scale
+
+
+def _patched(value: dict[str, Any], patch_type: PatchType, patch: Any, traits: KindTraits) -> Any:
+    if patch_type == "json":
+        return json_patch(value, patch)
+    if patch_type == "merge":
+        return merge_patch(value, patch)
+    return strategic_merge_patch(value, patch, traits.shape)
+
+
+def _part(
+    live: Mapping[str, Any], wanted: Mapping[str, Any], traits: KindTraits, subresource: Subresource
+) -> dict[str, Any]:
+    """What is wanted, as far as it may be said through this door."""
+    if subresource == "finalize":
+        return dict(live)
+    source, kept = (live, wanted) if subresource == "status" else (wanted, live)
+    if not traits.has_status:
+        return dict(wanted)
+    new = {name: child for name, child in source.items() if name != "status"}
+    if "status" in kept:
+        new["status"] = kept["status"]
+    return new
+
+
+def _with_owned_metadata(new: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+    """The object with what the API owns as it was."""
+    metadata = {name: child for name, child in new["metadata"].items() if name not in intake.API_OWNED}
+    metadata |= {name: live["metadata"][name] for name in intake.API_OWNED if name in live["metadata"]}
+    return {**new, "metadata": metadata}
+
+
+def _thawed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy that may be changed at will: outcomes share parts with what they were made from."""
+    copied: dict[str, Any] = orjson.loads(orjson.dumps(value))
+    return copied
 
 
 def _wanted(value: Mapping[str, Any], traits: KindTraits) -> bytes:
     """The part of an object whose change is a new generation, as comparable bytes."""
     beside = {"metadata", "status"} if traits.has_status else {"metadata"}
-    return _encode({name: child for name, child in value.items() if name not in beside})
+    beside |= {"apiVersion", "kind"}
+    return encode({name: child for name, child in value.items() if name not in beside})

@@ -3,26 +3,51 @@
 A watch holds only a version. It reads the changes after that version, tells them, and sleeps until a commit touches
 its kind; a commit carries no objects to anybody. So a slow watcher costs nothing, and one that slept through a
 thousand changes of an object is told the last.
+
+A watch with selectors is told of an object that comes into the selection as ADDED, of one that leaves it as DELETED. It
+remembers which objects it knows.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
+import msgspec
 import orjson
 
-from pilotage.api.meta import Kind, Object
-from pilotage.store.base import Event, InvalidObjectError
+from pilotage.api.meta import Kind, Object, ObjectKey
+from pilotage.store.base import AheadError, Event
 from pilotage.store.embedded import rows
 from pilotage.store.embedded.database import Database
 from pilotage.store.embedded.kinds import storage_type
+from pilotage.store.embedded.listing import Selection, read_version
+from pilotage.store.embedded.pen import in_version
 
-__all__ = ["Watches"]
+__all__ = ["Request", "Watches"]
 
 _BATCH = 500
 """Changes read at a time: bounds memory, and how long the reader thread is held."""
+_INITIAL_END = "k8s.io/initial-events-end"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What to watch. `begins`: with what is there; `marks_end`: and says when that is told.
+
+    `selection` None is everything. `is_versioned`: objects are told in the version of `kind`, whatever they are stored in.
+    """
+
+    kind: Kind
+    namespace: str = ""
+    version: str = ""
+    selection: Selection | None = None
+    begins: bool = False
+    marks_end: bool = False
+    has_bookmarks: bool = True
+    is_versioned: bool = False
 
 
 class Watches:
@@ -56,61 +81,110 @@ class Watches:
         finally:
             waiting.discard(event)
 
-    async def watch(self, kind: Kind, resource_version: str, namespace: str) -> AsyncIterator[Event]:
+    async def watch(
+        self, request: Request, prepare: Callable[[sqlite3.Connection], Request] | None = None
+    ) -> AsyncIterator[Event]:
+        """`prepare` completes the request with what only the database knows, or raises."""
+        kind = request.kind
         type_ = storage_type(kind.group, kind.kind)
-        told = position = _parse_version(resource_version)
-        unseen: set[tuple[str, str]] = set()
+
+        def begin(connection: sqlite3.Connection) -> tuple[Request, list[bytes], int]:
+            whole = request if prepare is None else prepare(connection)
+            needs_objects = whole.begins or _is_selective(whole)
+            bodies = rows.read_list(connection, type_, whole.namespace, {}) if needs_objects else []
+            return whole, bodies, rows.current_version(connection)
+
         with self._waiter(type_) as changed:
-            if position == 0:
-                # As the Kubernetes API: from "0" or "" a watch begins with what is there.
-                bodies, position = await self._database.read(
-                    lambda connection: (
-                        rows.read_list(connection, type_, namespace, {}),
-                        rows.current_version(connection),
-                    )
-                )
-                for body in bodies:
-                    yield Event("ADDED", Object.parse(body))
-                told = position
+            request, bodies, newest = await self._database.read(begin)
+            told = position = read_version(request.version)
+            unseen: set[tuple[str, str]] = set()
+            filter_ = _Filter(request)
+            if position > newest and request.begins:
+                raise AheadError(position, newest)
+            for item in filter_.begin(bodies, None if request.begins else position):
+                yield Event("ADDED", item)
+            if request.begins:
+                told = position = newest
+            if request.marks_end:
+                yield Event("BOOKMARK", _bookmark(kind, position, is_end=True))
             while not self._is_closed:
                 changed.clear()
                 after = position
                 changes, position, has_more = await self._database.read(
                     lambda connection, after=after: rows.read_changes(  # type: ignore[misc]  # mypy: lambda default
-                        connection, type_, namespace, after, unseen, _BATCH
+                        connection, type_, request.namespace, after, unseen, _BATCH
                     )
                 )
                 for change in changes:
-                    yield Event(change.type, Object.parse(change.body))
-                    told = position
+                    event = filter_.event(change)
+                    if event is not None:
+                        yield event
+                        told = position
                 if has_more:
                     continue
                 try:
                     async with asyncio.timeout(self._bookmark_seconds):
                         await changed.wait()
                 except TimeoutError:
-                    if position > told:
+                    if position > told and request.has_bookmarks:
                         yield Event("BOOKMARK", _bookmark(kind, position))
                         told = position
 
 
-def _parse_version(text: str) -> int:
-    if not text:
-        return 0
-    if not text.isdecimal():
-        raise InvalidObjectError(
-            f'resourceVersion: Invalid value: "{text}": must be a number that a list returned'
-        )
-    return int(text)
+def _is_selective(request: Request) -> bool:
+    return request.selection is not None and not request.selection.is_everything
 
 
-def _bookmark(kind: Kind, version: int) -> Object:
+class _Filter:
+    """What one watch is told of changes, and what it knows by now."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._selection = request.selection if _is_selective(request) else None
+        self._known: set[ObjectKey] = set()
+        self._uncertain = False
+        self._seen: set[ObjectKey] = set()
+
+    def begin(self, bodies: list[bytes], since: int | None) -> list[Object]:
+        """The objects to begin with; with `since` none, for the watcher has listed what was there at that version."""
+        selected = [item for item in map(self._read, bodies) if self._lets_through(item)]
+        if since is None:
+            self._known.update(item.key for item in selected)
+            return selected
+        self._uncertain = True
+        self._known.update(item.key for item in selected if int(item.meta.resource_version) <= since)
+        return []
+
+    def event(self, change: rows.Change) -> Event | None:
+        item = self._read(change.body)
+        if self._selection is None:
+            return Event(change.type, item)
+        key, is_selected = item.key, self._lets_through(item)
+        # Of an object that changed between the watcher's list and now nobody knows whether it was in that list.
+        may_be_known = self._uncertain and key not in self._seen and change.type != rows.ADDED
+        was_selected = key in self._known or may_be_known
+        if self._uncertain:
+            self._seen.add(key)
+        if change.type == rows.DELETED or not is_selected:
+            self._known.discard(key)
+            return Event("DELETED", item) if was_selected or is_selected else None
+        self._known.add(key)
+        type_: Literal["ADDED", "MODIFIED"] = "MODIFIED" if was_selected else "ADDED"
+        return Event(type_, item)
+
+    def _lets_through(self, item: Object) -> bool:
+        return self._selection is None or item in self._selection
+
+    def _read(self, body: bytes) -> Object:
+        if self._request.is_versioned:
+            return Object.parse(in_version(body, self._request.kind.api_version))
+        return Object.parse(body)
+
+
+def _bookmark(kind: Kind, version: int, *, is_end: bool = False) -> Object:
+    metadata: dict[str, object] = {"resourceVersion": str(version)}
+    if is_end:
+        metadata["annotations"] = {_INITIAL_END: "true"}
     return Object.parse(
-        orjson.dumps(
-            {
-                "apiVersion": kind.api_version,
-                "kind": kind.kind,
-                "metadata": {"resourceVersion": str(version)},
-            }
-        )
+        orjson.dumps({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata})
     )
