@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pilotage.store.schema.automaton import Automaton
 from pilotage.store.schema.compiled import compile_schema
 from pilotage.store.schema.gotext import float_text, json_text
-from pilotage.store.schema.patterns import _Parser, _rewritten
+from pilotage.store.schema.patterns import rewritten
 from pilotage.store.schema.props import SchemaProps
+from pilotage.store.schema.regexsyntax import parse_pattern
 from pilotage.store.schema.resource import ResourceKind, admit, convert, create_problems, update_problems
 from pilotage.store.schema.validation import validate, validate_update
 
@@ -165,8 +166,8 @@ def test_the_automaton_agrees_with_backtracking(pattern, text):
     """Both ways of matching know the same language."""
     import re
 
-    node = _Parser(pattern).parse()
-    assert (re.search(_rewritten(node), text) is not None) == Automaton(node).matches(text)
+    node = parse_pattern(pattern)
+    assert (re.search(rewritten(node), text) is not None) == Automaton(node).matches(text)
 
 
 @QUICK

@@ -29,6 +29,8 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
     multiple_of: float | None
     number_type: str
     number_format: str
+    free_integers: tuple[int, int] | None
+    """Integers in this range need no further check; None when every number does."""
     max_length: int | None
     min_length: int | None
     pattern: str
@@ -195,6 +197,7 @@ def _checks(schema: SchemaProps, single_type: str, schema_format: str) -> Checks
         multiple_of=schema.multiple_of,
         number_type=single_type if is_number else "",
         number_format=schema_format if is_number else "",
+        free_integers=_free_integers(schema, schema_format) if is_number else None,
         max_length=schema.max_length,
         min_length=schema.min_length,
         pattern=schema.pattern,
@@ -206,6 +209,13 @@ def _checks(schema: SchemaProps, single_type: str, schema_format: str) -> Checks
         enum=enum,
         plain_enum=frozenset(enum) if enum and all(isinstance(value, str) for value in enum) else None,
     )
+
+
+def _free_integers(schema: SchemaProps, schema_format: str) -> tuple[int, int] | None:
+    if schema.maximum is not None or schema.minimum is not None or schema.multiple_of is not None:
+        return None
+    bits = 31 if schema_format == "int32" else 63
+    return -(2**bits), 2**bits - 1
 
 
 def _pattern(pattern: str) -> Matcher | None:

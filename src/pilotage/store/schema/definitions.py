@@ -9,7 +9,6 @@ Follows `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation`. Rule
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,6 @@ import msgspec
 
 from pilotage.store.schema import problems
 from pilotage.store.schema.conversions import conversion_problems
-from pilotage.store.schema.defaultchecks import default_problems
 from pilotage.store.schema.definition import (
     Column,
     Definition,
@@ -27,48 +25,28 @@ from pilotage.store.schema.definition import (
     Subresources,
     Version,
 )
-from pilotage.store.schema.definitionschemas import Leniency, has_loose_keys, has_loose_sets, schema_problems
+from pilotage.store.schema.definitionschemas import Leniency, has_loose_keys, has_loose_sets
+from pilotage.store.schema.definitionversions import (
+    MAX_SELECTABLE,
+    Options,
+    column_problems,
+    deprecation_faults,
+    selectable_problems,
+    subresource_problems,
+    version_schema_problems,
+)
 from pilotage.store.schema.formats import effective_format
-from pilotage.store.schema.internaltext import schema_text, versions_text
+from pilotage.store.schema.internaltext import versions_text
 from pilotage.store.schema.names import dns_label_1035, dns_subdomain
 from pilotage.store.schema.objectmeta import metadata_problems, metadata_update_problems
 from pilotage.store.schema.problems import Problem
 from pilotage.store.schema.props import SchemaProps, descendants
-from pilotage.store.schema.schemapaths import SchemaPathError, follow
-from pilotage.store.schema.structural import is_structural, structural_problems, unsupported
+from pilotage.store.schema.structural import is_structural
 
 __all__ = ["definition_problems", "definition_update_problems", "unrecognized_formats"]
 
-_COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
-_COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 _TYPES = frozenset({"", "array", "boolean", "integer", "number", "object", "string"})
-_MAX_SELECTABLE = 8
 _APPROVAL = "api-approved.kubernetes.io"
-_ROOT_FIELDS = (
-    ("Description", "description"),
-    ("Type", "type"),
-    ("Format", "format"),
-    ("Title", "title"),
-    ("Maximum", "maximum"),
-    ("ExclusiveMaximum", "exclusive_maximum"),
-    ("Minimum", "minimum"),
-    ("ExclusiveMinimum", "exclusive_minimum"),
-    ("MaxLength", "max_length"),
-    ("MinLength", "min_length"),
-    ("Pattern", "pattern"),
-    ("MaxItems", "max_items"),
-    ("MinItems", "min_items"),
-    ("UniqueItems", "unique_items"),
-    ("MultipleOf", "multiple_of"),
-    ("Required", "required"),
-    ("Items", "items"),
-    ("Properties", "properties"),
-    ("ExternalDocs", "external_docs"),
-    ("Example", "example"),
-    ("XPreserveUnknownFields", "preserve_unknown_fields"),
-    ("XValidations", "validations"),
-)
-"""What may stand at the root of a schema when the status is judged by its own part of it."""
 
 
 class _Common(msgspec.Struct, frozen=True):
@@ -79,16 +57,6 @@ class _Common(msgspec.Struct, frozen=True):
     subresources: Subresources | None
     columns: tuple[Column, ...]
     selectable: tuple[SelectableField, ...]
-
-
-class _Options(msgspec.Struct, frozen=True):
-    """What is asked of a definition; less of one that was stored without it."""
-
-    needs_schemas: bool = True
-    structural: bool = True
-    pruned_defaults: bool = True
-    leniency: Leniency = Leniency()
-    many_selectable: frozenset[str] = frozenset()
 
 
 def definition_problems(definition: Definition) -> list[Problem]:
@@ -103,7 +71,7 @@ def definition_problems(definition: Definition) -> list[Problem]:
 
     return [
         *metadata_problems(definition.metadata, namespaced=False, faults=name_faults),
-        *_spec(spec, _Options()),
+        *_spec(spec, Options()),
         *_stored_versions(_stored(definition), spec.versions),
         *_approval(definition, None),
         *_preserve(spec, None),
@@ -115,7 +83,7 @@ def definition_update_problems(definition: Definition, old: Definition) -> list[
     spec, was = definition.spec, old.spec
     old_schemas = [version.props for version in was.versions if version.props is not None]
     places = [place for schema in old_schemas for place in descendants(schema)]
-    options = _Options(
+    options = Options(
         needs_schemas=len(old_schemas) == len(was.versions),
         structural=all(map(is_structural, old_schemas)),
         leniency=Leniency(
@@ -159,7 +127,7 @@ def _many_selectable(spec: Spec, was: Spec) -> frozenset[str]:
     unchanged = {
         version.name
         for version in spec.versions
-        if len(version.selectable_fields) > _MAX_SELECTABLE
+        if len(version.selectable_fields) > MAX_SELECTABLE
         and before.get(version.name) == version.selectable_fields
     }
     return frozenset(unchanged | ({""} if unchanged else set()))
@@ -194,7 +162,7 @@ def _common(spec: Spec) -> _Common:
     )
 
 
-def _spec(spec: Spec, options: _Options) -> Iterator[Problem]:
+def _spec(spec: Spec, options: Options) -> Iterator[Problem]:
     common = _common(spec)
     options = msgspec.structs.replace(
         options, structural=options.structural or not spec.preserve_unknown_fields
@@ -217,11 +185,11 @@ def _spec(spec: Spec, options: _Options) -> Iterator[Problem]:
             version.subresources is not None and version.subresources.status is not None
             for version in spec.versions
         )
-        yield from _schema(common.schema, "spec.validation", options, has_status=has_status)
-    yield from _subresources(common.subresources, "spec.subresources")
+        yield from version_schema_problems(common.schema, "spec.validation", options, has_status=has_status)
+    yield from subresource_problems(common.subresources, "spec.subresources")
     for index, column in enumerate(common.columns):
-        yield from _column(column, f"spec.additionalPrinterColumns[{index}]")
-    yield from _selectable(common.selectable, common.schema, "spec.selectableFields", options, "")
+        yield from column_problems(column, f"spec.additionalPrinterColumns[{index}]")
+    yield from selectable_problems(common.selectable, common.schema, "spec.selectableFields", options, "")
     yield from conversion_problems(spec.conversion, "spec.conversion")
 
 
@@ -251,78 +219,21 @@ def _versions(versions: Sequence[Version]) -> Iterator[Problem]:
         yield problems.invalid("spec.version", versions[0].name, ",".join(faults))
 
 
-def _version(version: Version, common: _Common, path: str, options: _Options) -> Iterator[Problem]:
+def _version(version: Version, common: _Common, path: str, options: Options) -> Iterator[Problem]:
     if faults := dns_label_1035(version.name):
         yield problems.invalid(f"{path}.name", version.name, ",".join(faults))
-    for fault in _deprecation(version):
+    for fault in deprecation_faults(version):
         yield problems.invalid(f"{path}.deprecationWarning", version.deprecation_warning, fault)
     if version.props is not None:
         subresources = version.subresources or common.subresources
         has_status = subresources is not None and subresources.status is not None
-        yield from _schema(version.props, f"{path}.schema", options, has_status=has_status)
-    yield from _subresources(version.subresources, f"{path}.subresources")
+        yield from version_schema_problems(version.props, f"{path}.schema", options, has_status=has_status)
+    yield from subresource_problems(version.subresources, f"{path}.subresources")
     for index, column in enumerate(version.additional_printer_columns):
-        yield from _column(column, f"{path}.additionalPrinterColumns[{index}]")
-    yield from _selectable(
+        yield from column_problems(column, f"{path}.additionalPrinterColumns[{index}]")
+    yield from selectable_problems(
         version.selectable_fields, version.props, f"{path}.selectableFields", options, version.name
     )
-
-
-def _deprecation(version: Version) -> Iterator[str]:
-    warning = version.deprecation_warning
-    if warning is None:
-        return
-    if not version.deprecated:
-        yield "can only be set for deprecated versions"
-        return
-    if len(warning.encode()) > 256:
-        yield "must be <= 256 characters long"
-    if not warning:
-        yield "must not be an empty string"
-    at = 0
-    for character in warning:
-        if character != " " and unicodedata.category(character)[0] in "CZ":
-            yield (
-                f"must only contain printable UTF-8 characters; non-printable character found at index {at}"
-            )
-            return
-        at += len(character.encode())
-
-
-def _schema(schema: SchemaProps, path: str, options: _Options, *, has_status: bool) -> Iterator[Problem]:
-    here = f"{path}.openAPIV3Schema"
-    found: list[Problem] = []
-    if has_status:
-        found += _root_fields(schema, here)
-    if schema.nullable:
-        found.append(problems.forbidden(f"{here}.nullable", "nullable cannot be true at the root"))
-    unreadable = unsupported(schema) if options.structural else ""
-    if options.structural and not unreadable:
-        found += structural_problems(schema, here) or default_problems(
-            schema, here, pruned=options.pruned_defaults
-        )
-    found += schema_problems(schema, here, options.leniency)
-    if not found and unreadable:
-        found.append(problems.invalid(here, "", unreadable))
-    yield from found
-
-
-def _root_fields(schema: SchemaProps, path: str) -> Iterator[Problem]:
-    """With a status of its own, nothing at the root of the schema may speak of the object as a whole."""
-    bare = SchemaProps()
-    if schema.type and schema.type != "object":
-        text = 'only "object" is allowed as the type at the root of the schema if the status subresource is enabled'
-        yield problems.invalid(f"{path}.type", schema.type, text)
-        return
-    allowed = {attribute for _, attribute in _ROOT_FIELDS}
-    if any(
-        getattr(schema, name) != getattr(bare, name)
-        for name in SchemaProps.__struct_fields__
-        if name not in allowed
-    ):
-        listed = " ".join(name for name, _ in _ROOT_FIELDS)
-        text = f"only [{listed}] fields are allowed at the root of the schema if the status subresource is enabled"
-        yield problems.invalid_text(path, schema_text(schema), text)
 
 
 def _names(names: Names, path: str) -> Iterator[Problem]:
@@ -341,87 +252,6 @@ def _names(names: Names, path: str) -> Iterator[Problem]:
     for index, value in enumerate(names.categories):
         if faults := dns_label_1035(value):
             yield problems.invalid(f"{path}.categories[{index}]", value, ",".join(faults))
-
-
-def _column(column: Column, path: str) -> Iterator[Problem]:
-    if not column.name:
-        yield problems.required(f"{path}.name")
-    types = f"must be one of {','.join(_COLUMN_TYPES)}"
-    if not column.type:
-        yield problems.required(f"{path}.type", types)
-    elif column.type not in _COLUMN_TYPES:
-        yield problems.invalid(f"{path}.type", column.type, types)
-    if column.format and column.format not in _COLUMN_FORMATS:
-        yield problems.invalid(f"{path}.format", column.format, f"must be one of {','.join(_COLUMN_FORMATS)}")
-    if not column.json_path:
-        yield problems.required(f"{path}.JSONPath")
-    else:
-        yield from _simple_path(column.json_path, f"{path}.JSONPath")
-
-
-def _simple_path(path: str, field: str) -> Iterator[Problem]:
-    if not path.startswith("."):
-        yield problems.invalid(field, path, "must be a simple json path starting with .")
-
-
-def _subresources(subresources: Subresources | None, path: str) -> Iterator[Problem]:
-    scale = subresources.scale if subresources is not None else None
-    if scale is None:
-        return
-    for name, value, below in (
-        ("specReplicasPath", scale.spec_replicas_path, ".spec"),
-        ("statusReplicasPath", scale.status_replicas_path, ".status"),
-    ):
-        here = f"{path}.scale.{name}"
-        if not value:
-            yield problems.required(here)
-        elif not value.startswith("."):
-            yield from _simple_path(value, here)
-        elif not value.startswith(f"{below}."):
-            yield problems.invalid(here, value, f"should be a json path under {below}")
-    selector = scale.label_selector_path
-    if selector:
-        here = f"{path}.scale.labelSelectorPath"
-        if not selector.startswith("."):
-            yield from _simple_path(selector, here)
-        elif not selector.startswith((".spec.", ".status.")):
-            yield problems.invalid(here, selector, "should be a json path under either .spec or .status")
-
-
-def _selectable(
-    fields: Sequence[SelectableField], schema: SchemaProps | None, path: str, options: _Options, version: str
-) -> Iterator[Problem]:
-    if not fields:
-        return
-    if schema is None:
-        yield problems.invalid(
-            path, "", "may only be set when `version.schema.openAPIV3Schema` is not included"
-        )
-        return
-    seen: set[str] = set()
-    for index, field in enumerate(fields):
-        here = f"{path}[{index}].jsonPath"
-        if not field.json_path:
-            yield problems.required(here)
-            continue
-        try:
-            found = follow(schema, field.json_path, brackets=False)
-        except SchemaPathError as error:
-            yield problems.invalid(here, field.json_path, f"is an invalid path: {error}")
-            continue
-        if field.json_path.startswith(".metadata."):
-            yield problems.invalid(here, field.json_path, "must not point to fields in metadata")
-        if found is None or found.type not in {"string", "boolean", "integer"}:
-            text = (
-                "must point to a field of type string, boolean or integer. Enum string fields and strings with"
-                " formats are allowed."
-            )
-            yield problems.invalid(here, field.json_path, text)
-        if field.json_path in seen:
-            yield problems.duplicate(here, field.json_path)
-        seen.add(field.json_path)
-    if len(seen) > _MAX_SELECTABLE and version not in options.many_selectable:
-        yield problems.too_many(path, len(seen), _MAX_SELECTABLE)
 
 
 def _stored(definition: Definition) -> list[str]:

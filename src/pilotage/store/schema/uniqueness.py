@@ -5,7 +5,7 @@ The first repetition of each value is told, at its index. Follows apiextensions-
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from pilotage.store.schema import problems
@@ -34,7 +34,10 @@ def _check(node: Node, value: Any, path: str, found: list[Problem]) -> None:
                 _check(place, child, f"{path}.{name}" if path else name, found)
     elif isinstance(value, list):
         if node.list_type == "set":
-            found += [problems.duplicate(f"{path}[{index}]", value[index]) for index in _repeated(value)]
+            found += [
+                problems.duplicate(f"{path}[{index}]", value[index])
+                for index in _repeated(map(_identity, value))
+            ]
         elif node.list_type == "map":
             found += _keyed(node, value, path)
         if node.items is not None and node.items.keyed_below:
@@ -49,22 +52,27 @@ def _keyed(node: Node, value: Sequence[Any], path: str) -> Iterable[Problem]:
                 problems.invalid(f"{path}[{index}]", item, "must be an object for an array of list-type map")
             ]
     keys = [{key: item[key] for key in node.list_keys if item and key in item} for item in value]
-    return [problems.duplicate(f"{path}[{index}]", keys[index]) for index in _repeated(keys)]
+    identities = [tuple((name, _identity(part)) for name, part in key.items()) for key in keys]
+    return [problems.duplicate(f"{path}[{index}]", keys[index]) for index in _repeated(identities)]
 
 
-def _repeated(values: Sequence[Any]) -> list[int]:
+def _identity(value: Any) -> Hashable:
+    """Equal for values that are the same JSON to the API server."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict | list):
+        return ("json", json_text(value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return ("integer" if is_integer(value) else "number", value)
+    return (type(value).__name__, value)
+
+
+def _repeated(identities: Iterable[Hashable]) -> list[int]:
     """Where each value that is there more than once is repeated first."""
-    seen: dict[Any, int] = {}
+    seen: dict[Hashable, int] = {}
     repeated = []
-    for index, value in enumerate(values):
-        identity: Any
-        if isinstance(value, dict | list):
-            identity = ("json", json_text(value))
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            identity = ("integer" if is_integer(value) else "number", value)
-        else:
-            identity = (type(value).__name__, value)
-        seen[identity] = seen.get(identity, 0) + 1
-        if seen[identity] == 2:
+    for index, identity in enumerate(identities):
+        count = seen[identity] = seen.get(identity, 0) + 1
+        if count == 2:
             repeated.append(index)
     return repeated

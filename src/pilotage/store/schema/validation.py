@@ -154,6 +154,9 @@ class _Walk:
             self._invalid(path, value, f"{path} in body should match '{checks.pattern}'")
 
     def _number(self, checks: Checks, value: float, path: str) -> None:
+        free = checks.free_integers
+        if free is not None and type(value) is int and free[0] <= value <= free[1]:
+            return
         number_faults(
             checks, value, path, lambda shown, text: self._invalid(path, shown, text), self._general
         )
