@@ -31,7 +31,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
-from pilotage.api.errors import InputError, LaterError, RemoteError
+from pilotage.api.errors import InputError, LaterError, PilotageError, RemoteError
 from pilotage.api.meta import Kind, Object, ObjectKey
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "WriteOptions",
     "Writer",
     "Written",
+    "status_of",
 ]
 
 Version = str
@@ -202,6 +203,33 @@ class AheadError(LaterError):
         )
         cause = Cause("ResourceVersionTooLarge", "Too large resource version", "")
         self.details = {"causes": (cause,), "retryAfterSeconds": 1}
+
+
+def status_of(error: PilotageError) -> dict[str, Any]:
+    """The `metav1.Status` that an API server answers with; for an error that it does not know, code 500."""
+    code: int = getattr(error, "status", 500)
+    reason: str = getattr(error, "reason", "InternalError")
+    details: dict[str, Any] = {
+        name: value for name, value in error.details.items() if value and name != "causes"
+    }
+    causes: tuple[Cause, ...] = error.details.get("causes", ())
+    if causes:
+        details["causes"] = [
+            {name: text for name, text in msgspec.structs.asdict(cause).items() if text} for cause in causes
+        ]
+    status: dict[str, Any] = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": getattr(error, "answer", error.message),
+    }
+    if reason:
+        status["reason"] = reason
+    if details or "causes" in error.details:
+        status["details"] = details
+    status["code"] = code
+    return status
 
 
 class ReadOnlyError(InputError):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import queue
 import sqlite3
@@ -48,7 +49,7 @@ _APPLICATION_ID = 0x50494C4F
 class Settings(msgspec.Struct, frozen=True):
     """`path` is None for a database in memory. `is_durable` false gives up the last writes at a power cut, not at a crash.
 
-    `upgrades`: the statements that lead from an older schema version to the next.
+    `is_shared`: other processes may have the file open, unless one wants it alone. `upgrades`: the statements that lead from an older schema version to the next.
     """
 
     path: Path | None
@@ -77,6 +78,16 @@ Work = Callable[[Transaction], Any]
 _Job = tuple[Work, "asyncio.Future[Any] | None"]
 
 
+class _Outside:
+    """Work on the connection of the writer thread that must not be part of a transaction."""
+
+    def __init__(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        self.work = work
+
+    def __call__(self, transaction: Transaction) -> None:
+        self.work(transaction.connection)
+
+
 class Database:
     """Open with `Database.open`; `write` and `read` run work in the right thread and answer in the caller's loop.
 
@@ -97,14 +108,34 @@ class Database:
         self._thread = threading.Thread(target=self._run, name="pilotage-store-write", daemon=True)
         self._is_closed = False
         self._is_listening = False
+        self._lock: int | None = None
         self.on_commit: Callable[[set[str] | None], None] = lambda _touched: None
         self.on_orphans: Work | None = None
 
     @classmethod
     async def open(cls, settings: Settings) -> Database:
         """Raises InputError when the file is something else, StoreBusyError, RemoteError."""
-        connection = await asyncio.to_thread(_connect_and_prepare, settings)
+        lock = await asyncio.to_thread(_lock, settings)
+        try:
+            connection = await asyncio.to_thread(_connect_and_prepare, settings)
+        except BaseException:
+            _unlock(lock)
+            raise
         database = cls(settings, connection)
+        database._lock = lock
+        database._thread.start()
+        return database
+
+    async def fork(self) -> Database:
+        """A copy in memory, as of now, that lives on its own."""
+        settings = msgspec.structs.replace(self._settings, path=None)
+        connection = _connect(settings)
+        if self._pool is None:
+            # Inside a transaction of its own a database cannot be copied.
+            await self._outside(lambda source: source.backup(connection))
+        else:
+            await self.read(lambda source: source.backup(connection))
+        database = Database(settings, connection)
         database._thread.start()
         return database
 
@@ -120,6 +151,7 @@ class Database:
         for connection in self._readers:
             connection.close()
         self._connection.close()
+        _unlock(self._lock)
 
     def listen(self) -> None:
         """From now on, tell of commits of other processes too."""
@@ -140,6 +172,13 @@ class Database:
         if self._pool is None:
             return await self.write(lambda transaction: work(transaction.connection))
         return await self._loop.run_in_executor(self._pool, self._read, work)
+
+    async def _outside(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Run `work` in the writer thread between two transactions."""
+        self._refuse_when_closed()
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._jobs.put((_Outside(work), future))
+        await future
 
     def _refuse_when_closed(self) -> None:
         if self._is_closed:
@@ -201,6 +240,22 @@ class Database:
         return int(version)
 
     def _perform(self, batch: list[_Job]) -> None:
+        for work, future in batch:
+            if isinstance(work, _Outside) and future is not None:
+                self._perform_outside(work, future)
+        inside = [job for job in batch if not isinstance(job[0], _Outside)]
+        if inside:
+            self._perform_inside(inside)
+
+    def _perform_outside(self, work: _Outside, future: asyncio.Future[Any]) -> None:
+        error: Exception | None = None
+        try:
+            work.work(self._connection)
+        except Exception as problem:  # noqa: BLE001 the caller's await raises it
+            error = self._translated(problem)
+        self._call_in_loop(lambda: self._answer([(future, None, error)], set()))
+
+    def _perform_inside(self, batch: list[_Job]) -> None:
         transaction = Transaction(self._connection)
         answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
@@ -257,6 +312,33 @@ class Database:
                 future.set_result(answer)
             else:
                 future.set_exception(error)
+
+
+def _lock(settings: Settings) -> int | None:
+    """Hold the file, with others or alone, until the process ends or lets go. Raises StoreBusyError."""
+    path = settings.path
+    if path is None:
+        return None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _failure(settings, error) from error
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if settings.is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise StoreBusyError(
+            f"{path}: another process has this store open"
+            + (" for itself alone" if settings.is_shared else ""),
+            hint="stop that process, talk to it instead, or name another file",
+        ) from None
+    return handle
+
+
+def _unlock(handle: int | None) -> None:
+    if handle is not None:
+        os.close(handle)
 
 
 def _connect(settings: Settings) -> sqlite3.Connection:

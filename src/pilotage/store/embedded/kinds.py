@@ -139,6 +139,7 @@ def well_known_traits(kind: Kind) -> KindTraits:
     )
 
 
+@cache
 def storage_type(group: str, kind: str) -> str:
     """The name under which objects of a kind are stored, in whatever version they were written: `apps/Deployment`."""
     return f"{group}/{kind}"

@@ -43,11 +43,13 @@ __all__ = [
     "definition_of",
     "definitions",
     "dependents",
+    "exists",
     "floor",
     "has_changed",
     "hold",
     "is_empty",
     "is_gone",
+    "is_held",
     "look_again",
     "next_gone",
     "next_held",
@@ -141,6 +143,13 @@ def read(connection: sqlite3.Connection, type_: str, key: ObjectKey) -> bytes | 
         "SELECT body FROM obj WHERE type = ? AND ns = ? AND name = ?", (type_, key.namespace, key.name)
     ).fetchone()
     return row[0] if row else None
+
+
+def exists(connection: sqlite3.Connection, type_: str, key: ObjectKey) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM obj WHERE type = ? AND ns = ? AND name = ?", (type_, key.namespace, key.name)
+    )
+    return found.fetchone() is not None
 
 
 def read_list(
@@ -312,6 +321,13 @@ def unhold(connection: sqlite3.Connection, type_: str, key: ObjectKey) -> None:
     connection.execute(
         "DELETE FROM held WHERE type = ? AND ns = ? AND name = ?", (type_, key.namespace, key.name)
     )
+
+
+def is_held(connection: sqlite3.Connection, type_: str, key: ObjectKey) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM held WHERE type = ? AND ns = ? AND name = ?", (type_, key.namespace, key.name)
+    )
+    return found.fetchone() is not None
 
 
 def next_held(connection: sqlite3.Connection) -> Held | None:

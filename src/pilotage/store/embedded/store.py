@@ -67,6 +67,15 @@ class Retention(msgspec.Struct, frozen=True):
     rows: int = 100_000
 
 
+class _Rules(msgspec.Struct, frozen=True):
+    """What a store and its forks share."""
+
+    clock: Clock
+    traits_of: TraitsOf
+    entropy: random.Random
+    is_strict: bool
+
+
 class EmbeddedStore:
     """A small Kubernetes API in this process. Open with `EmbeddedStore.open`, close with `close` or `async with`.
 
@@ -75,24 +84,21 @@ class EmbeddedStore:
     """
 
     def __init__(
-        self,
-        database: Database,
-        verbs: Verbs,
-        removal: Removal,
-        definitions: Definitions,
-        watches: Watches,
-        clock: Clock,
-        retention: Retention,
+        self, database: Database, rules: _Rules, retention: Retention, bookmark_seconds: float
     ) -> None:
+        """For `open` and `fork`."""
         self._database = database
-        self._verbs = verbs
-        self._removal = removal
-        self._definitions = definitions
-        self._watches = watches
-        self._clock = clock
+        self._rules = rules
+        pen = Pen(_moments(rules.clock))
+        self._definitions = Definitions(rules.traits_of, is_strict=rules.is_strict)
+        self._removal = Removal(pen, self._definitions, is_strict=rules.is_strict)
+        self._verbs = Verbs(pen, rules.entropy, self._definitions, self._removal, is_strict=rules.is_strict)
+        self._watches = Watches(database, bookmark_seconds)
         self._retention = retention
         self._snapshots = Snapshots()
         self._next_compaction = _COMPACT_EVERY
+        database.on_commit = self._watches.wake
+        database.on_orphans = self._removal.look_after
 
     @classmethod
     async def open(
@@ -121,24 +127,39 @@ class EmbeddedStore:
             path, rows.SCHEMA, rows.SCHEMA_VERSION, is_durable, rows.UPGRADES, is_shared=is_shared
         )
         database = await Database.open(settings)
-        pen = Pen(_moments(clock))
-        definitions = Definitions(traits_of, is_strict=is_strict)
-        removal = Removal(pen, definitions, is_strict=is_strict)
-        verbs = Verbs(pen, entropy or secrets.SystemRandom(), definitions, removal, is_strict=is_strict)
-        watches = Watches(database, bookmark_seconds)
+        rules = _Rules(clock, traits_of, entropy or secrets.SystemRandom(), is_strict)
         # A clock that jumps by days, as in rehearsals, must not age what was never on a disk.
         default = Retention() if path is not None else Retention(seconds=_FOREVER)
-        store = cls(database, verbs, removal, definitions, watches, clock, retention or default)
-        database.on_commit = watches.wake
-        database.on_orphans = removal.look_after
-        try:
-            await database.write(store._resume)
-            if is_strict:
-                await database.write(lambda tx: verbs.make_namespaces(tx, _NAMESPACES))
-        except BaseException:
-            await database.close()
-            raise
+        store = cls(database, rules, retention or default, bookmark_seconds)
+        await store._begin()
         return store
+
+    async def fork(
+        self, clock: Clock | None = None, *, entropy: random.Random | None = None
+    ) -> EmbeddedStore:
+        """A copy in memory, as of now, that goes its own way: versions, managers and what is left to do go on there.
+
+        Costs about as much as copying the bytes of all objects.
+        """
+        rules = _Rules(
+            clock or self._rules.clock,
+            self._rules.traits_of,
+            entropy or self._rules.entropy,
+            self._rules.is_strict,
+        )
+        database = await self._database.fork()
+        store = EmbeddedStore(database, rules, Retention(seconds=_FOREVER), self._watches.bookmark_seconds)
+        await store._begin()
+        return store
+
+    async def _begin(self) -> None:
+        try:
+            await self._database.write(self._resume)
+            if self._rules.is_strict:
+                await self._database.write(lambda tx: self._verbs.make_namespaces(tx, _NAMESPACES))
+        except BaseException:
+            await self._database.close()
+            raise
 
     async def close(self) -> None:
         """Finish what was begun, dependents of removed objects included, and end every watch."""
@@ -392,7 +413,7 @@ class EmbeddedStore:
         if tx.newest < self._next_compaction:
             return
         self._next_compaction = tx.newest + _COMPACT_EVERY
-        now = int(self._clock.now().timestamp())
+        now = int(self._rules.clock.now().timestamp())
         keep = self._retention
         rows.compact(tx.connection, rows.version_before(tx.connection, now - keep.seconds, keep.rows))
 

@@ -146,7 +146,7 @@ class Verbs:
         if problems:
             raise invalid(kind, key.name, problems)
         outcome = serverside.update({}, new, traits.shape, self._writer(kind, options))
-        if rows.read(tx.connection, type_of(kind), key) is not None:
+        if rows.exists(tx.connection, type_of(kind), key):
             raise AlreadyExistsError(kind, key)
         warnings += tuple(strategies.warnings(type_of(kind), value))
         return Written(
@@ -164,16 +164,16 @@ class Verbs:
             suffix = "".join(self._entropy.choices(_NAME_ALPHABET, k=_NAME_SUFFIX))
             metadata["name"] = base[:_GENERATED_BASE] + suffix
             key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
-            if rows.read(tx.connection, type_of(kind), key) is None:
+            if not rows.exists(tx.connection, type_of(kind), key):
                 return
 
     def _check_place(self, tx: Transaction, kind: Kind, key: ObjectKey, traits: KindTraits) -> None:
         """Raises when nothing can be created there: no namespace, or one that goes; a kind that goes."""
         if kind.namespaced and key.namespace:
-            body = rows.read(tx.connection, strategies.NAMESPACE_TYPE, ObjectKey("", key.namespace))
-            if body is None and self._is_strict:
-                raise NotFoundError(_NAMESPACE, ObjectKey("", key.namespace))
-            if body is not None and header(body).metadata.deletion_timestamp is not None:
+            place = ObjectKey("", key.namespace)
+            if self._is_strict and not rows.exists(tx.connection, strategies.NAMESPACE_TYPE, place):
+                raise NotFoundError(_NAMESPACE, place)
+            if rows.is_held(tx.connection, strategies.NAMESPACE_TYPE, place):
                 raise ForbiddenError(
                     kind,
                     key.name,

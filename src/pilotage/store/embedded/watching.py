@@ -55,7 +55,7 @@ class Watches:
 
     def __init__(self, database: Database, bookmark_seconds: float) -> None:
         self._database = database
-        self._bookmark_seconds = bookmark_seconds
+        self.bookmark_seconds = bookmark_seconds
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._is_closed = False
 
@@ -123,7 +123,7 @@ class Watches:
                 if has_more:
                     continue
                 try:
-                    async with asyncio.timeout(self._bookmark_seconds):
+                    async with asyncio.timeout(self.bookmark_seconds):
                         await changed.wait()
                 except TimeoutError:
                     if position > told and request.has_bookmarks:
@@ -147,12 +147,17 @@ class _Filter:
 
     def begin(self, bodies: list[bytes], since: int | None) -> list[Object]:
         """The objects to begin with; with `since` none, for the watcher has listed what was there at that version."""
-        selected = [item for item in map(self._read, bodies) if self._lets_through(item)]
         if since is None:
-            self._known.update(item.key for item in selected)
+            selected = [item for item in map(self._read, bodies) if self._lets_through(item)]
+            if self._selection is not None:
+                self._known.update(item.key for item in selected)
             return selected
         self._uncertain = True
-        self._known.update(item.key for item in selected if int(item.meta.resource_version) <= since)
+        for item in map(self._read, bodies):
+            if int(item.meta.resource_version) <= since:
+                self._seen.add(item.key)
+                if self._lets_through(item):
+                    self._known.add(item.key)
         return []
 
     def event(self, change: rows.Change) -> Event | None:
