@@ -167,6 +167,21 @@ async def test_a_bad_definition_is_refused(store: EmbeddedStore):
     )
 
 
+async def test_a_rule_that_makes_no_sense_is_refused(store: EmbeddedStore):
+    """Rules are compiled when the definition is written."""
+    bad = definition()
+    versions = bad["spec"]["versions"]
+    rules = [{"rule": "self.nothing > 1", "message": "x"}]
+    versions[0]["schema"]["openAPIV3Schema"] = {
+        "type": "object",
+        "properties": {"spec": {**SPEC, "x-kubernetes-validations": rules}, "status": STATUS},
+    }
+    with pytest.raises(
+        InvalidObjectError, match=r"openAPIV3Schema.properties\[spec\].x-kubernetes-validations\[0\]"
+    ):
+        await store.post(CRD, "", bad, ME)
+
+
 async def test_objects_are_filled_pruned_and_warned_of(defined: EmbeddedStore):
     """Defaults come, unknown fields and status go; how loudly is said by `fieldValidation`."""
     sent = foo(spec={"color": "red", "junk": 1}, status={"replicas": 3})

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pilotage.api.meta import Kind
-from pilotage.store.base import BadRequestError, UnfitError
+from pilotage.store.base import BadRequestError
+from pilotage.store.embedded.intake import untyped
 from pilotage.store.embedded.metadata import invalid
 from pilotage.store.embedded.typed import typing_faults
 from pilotage.store.schema.metafields import MetadataError
@@ -30,9 +31,8 @@ from pilotage.store.schema.resource import (
 if TYPE_CHECKING:
     from pilotage.store.cel import Rules
 
-__all__ = ["Gate", "Part", "Validation", "complain", "untyped"]
+__all__ = ["Gate", "Part"]
 
-Validation = Literal["Strict", "Warn", "Ignore"]
 Part = Literal["", "status"]
 
 
@@ -96,21 +96,3 @@ class Gate:
         faults = typing_faults(self.resource.schema, config)
         if faults:
             raise untyped(subject, faults)
-
-
-def untyped(subject: str, faults: list[str]) -> UnfitError:
-    """The error for a configuration that has no place in the schema; `subject` is `/name; group/version, Kind=Kind`."""
-    told = faults[0] if len(faults) == 1 else "errors:\n" + "\n".join(f"  {fault}" for fault in faults)
-    return UnfitError(f"failed to create typed patch object ({subject}): {told}", tuple(faults))
-
-
-def complain(kind: Kind, complaints: list[str], validation: Validation) -> tuple[str, ...]:
-    """What to warn of. Raises BadRequestError when the client wants to be refused."""
-    if not complaints or validation == "Ignore":
-        return ()
-    if validation == "Warn":
-        return tuple(complaints)
-    raise BadRequestError(
-        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: strict decoding error:'
-        f" {', '.join(complaints)}"
-    )

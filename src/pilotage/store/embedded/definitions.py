@@ -8,7 +8,7 @@ Another process may write definitions too, so each look asks the table first: on
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
@@ -16,13 +16,13 @@ import orjson
 from pilotage.api.meta import Kind, ObjectKey
 from pilotage.store.base import NotFoundError
 from pilotage.store.embedded import rows
-from pilotage.store.embedded.admission import Gate
 from pilotage.store.embedded.builtin import BUILT_IN, Builtin
 from pilotage.store.embedded.kinds import KindTraits, ScalePaths, ServedKind, TraitsOf, storage_type
 from pilotage.store.embedded.schema import METADATA, Place, Shape
-from pilotage.store.schema.compiled import Node
-from pilotage.store.schema.definition import Definition, Version, read_definition, resource_kind
-from pilotage.store.schema.resource import Scale
+
+if TYPE_CHECKING:
+    from pilotage.store.schema.definition import Definition, Version
+    from pilotage.store.schema.resource import Scale
 
 __all__ = ["DEFINITION", "DEFINITION_TYPE", "Definitions"]
 
@@ -36,7 +36,7 @@ _RULES = "x-kubernetes-validations"
 class _Root(msgspec.Struct, frozen=True):
     """The shape of a whole object: its schema, but metadata is the same everywhere."""
 
-    node: Node
+    node: Shape
     atomic_map: bool = False
     list_type: Any = "atomic"
     list_keys: tuple[str, ...] = ()
@@ -53,6 +53,9 @@ class _Defined:
     """One definition at one version, and what was derived from it so far."""
 
     def __init__(self, version: int, body: bytes) -> None:
+        # Start-up time: stores without definitions never need what reads them.
+        from pilotage.store.schema.definition import read_definition  # noqa: PLC0415
+
         self.version = version
         self.value: dict[str, Any] = orjson.loads(body)
         self.definition: Definition = read_definition(self.value)
@@ -69,6 +72,9 @@ class _Defined:
         return traits
 
     def _derived(self, name: str) -> KindTraits:
+        from pilotage.store.embedded.admission import Gate  # noqa: PLC0415 start-up time
+        from pilotage.store.schema.definition import resource_kind  # noqa: PLC0415
+
         definition = self.definition
         version = definition.version(name)
         resource = resource_kind(definition, name)
@@ -175,6 +181,8 @@ class Definitions:
 
     def neighbours(self, connection: sqlite3.Connection, group: str) -> list[Definition]:
         """All definitions of a group, accepted or not."""
+        from pilotage.store.schema.definition import read_definition  # noqa: PLC0415 start-up time
+
         return [
             read_definition(orjson.loads(body))
             for body in rows.read_list(connection, DEFINITION_TYPE, "", {})

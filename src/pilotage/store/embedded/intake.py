@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from pilotage.api.meta import Kind, ObjectKey
-from pilotage.store.base import BadRequestError, ConflictError
+from pilotage.store.base import BadRequestError, ConflictError, UnfitError
 from pilotage.store.embedded.fieldsets import is_field_set
 from pilotage.store.embedded.kinds import KindTraits
 from pilotage.store.embedded.metadata import clean_metadata, invalid, problem_of
@@ -20,11 +20,13 @@ __all__ = [
     "adopt_namespace",
     "are_sound",
     "check_preconditions",
+    "complain",
     "configuration",
     "conflict",
     "identity",
     "match_type",
     "read_manifest",
+    "untyped",
 ]
 
 API_OWNED = (
@@ -138,4 +140,24 @@ def are_sound(entries: Any) -> bool:
     return entries is None or (
         isinstance(entries, list)
         and all(isinstance(entry, dict) and is_field_set(entry.get("fieldsV1")) for entry in entries)
+    )
+
+
+def untyped(subject: str, faults: list[str]) -> UnfitError:
+    """The error for a configuration that has no place in the schema; `subject` is `/name; group/version, Kind=Kind`."""
+    told = faults[0] if len(faults) == 1 else "errors:\n" + "\n".join(f"  {fault}" for fault in faults)
+    return UnfitError(f"failed to create typed patch object ({subject}): {told}", tuple(faults))
+
+
+def complain(
+    kind: Kind, complaints: list[str], validation: Literal["Strict", "Warn", "Ignore"]
+) -> tuple[str, ...]:
+    """What to warn of. Raises BadRequestError when the client wants to be refused."""
+    if not complaints or validation == "Ignore":
+        return ()
+    if validation == "Warn":
+        return tuple(complaints)
+    raise BadRequestError(
+        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: strict decoding error:'
+        f" {', '.join(complaints)}"
     )

@@ -6,7 +6,7 @@ the moment they are answered.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
@@ -18,7 +18,9 @@ from pilotage.store.embedded.database import Transaction
 from pilotage.store.embedded.definitions import DEFINITION, DEFINITION_TYPE, Definitions
 from pilotage.store.embedded.kinds import storage_type, well_known_traits
 from pilotage.store.embedded.pen import Pen, header
-from pilotage.store.schema.definition import Definition
+
+if TYPE_CHECKING:
+    from pilotage.store.schema.definition import Definition
 
 __all__ = ["CLEANUP", "mark_terminating", "settle_group"]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from pilotage.store.embedded.definitions import DEFINITION_TYPE
-from pilotage.store.schema.definition import default_definition, read_definition
 from pilotage.store.schema.problems import Problem, forbidden, invalid, required
 
 __all__ = ["NAMESPACE_TYPE", "fold_text", "judge", "needs_version", "prepare", "warnings"]
@@ -21,6 +22,7 @@ NAMESPACE_TYPE = "/Namespace"
 _CONFIG_MAP = "/ConfigMap"
 _SECRET = "/Secret"  # noqa: S105 the name of a type
 _NAME_LABEL = "kubernetes.io/metadata.name"
+_RULES = b"x-kubernetes-validations"
 _IMMUTABLE = "field is immutable when `immutable` is set"
 _NEEDING_VERSION = frozenset({DEFINITION_TYPE, "coordination.k8s.io/Lease"})
 
@@ -37,6 +39,8 @@ def prepare(type_: str, value: dict[str, Any], old: Mapping[str, Any] | None) ->
     elif type_ == _SECRET:
         _prepare_secret(value, old)
     elif type_ == DEFINITION_TYPE:
+        from pilotage.store.schema.definition import default_definition  # noqa: PLC0415 start-up time
+
         default_definition(value)
         if old is None:
             value["status"] = {"conditions": [], "acceptedNames": {"plural": "", "kind": ""}}
@@ -58,7 +62,8 @@ def warnings(type_: str, value: Mapping[str, Any]) -> list[str]:
     """What to tell the person who wrote the object."""
     if type_ != DEFINITION_TYPE:
         return []
-    from pilotage.store.schema.definitions import unrecognized_formats  # noqa: PLC0415 start-up time
+    from pilotage.store.schema.definition import read_definition  # noqa: PLC0415 start-up time
+    from pilotage.store.schema.definitions import unrecognized_formats  # noqa: PLC0415
 
     return [f'unrecognized format "{name}"' for name in unrecognized_formats(read_definition(value))]
 
@@ -133,9 +138,29 @@ def _remember_versions(value: dict[str, Any]) -> None:
 
 def _definition_problems(value: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[Problem]:
     # Start-up time: most processes never write a definition.
-    from pilotage.store.schema import definitions  # noqa: PLC0415
+    from pilotage.store.schema import definition, definitions  # noqa: PLC0415
 
-    definition = read_definition(value)
-    if old is None:
-        return definitions.definition_problems(definition)
-    return definitions.definition_update_problems(definition, read_definition(old))
+    new = definition.read_definition(value)
+    found = (
+        definitions.definition_problems(new)
+        if old is None
+        else definitions.definition_update_problems(new, definition.read_definition(old))
+    )
+    versions = value["spec"].get("versions") or []
+    if found or (old is not None and old["spec"].get("versions") == versions):
+        return found
+    return list(_rule_problems(versions))
+
+
+def _rule_problems(versions: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    """Rules in CEL that make no sense. What all versions share stands, for the API server, in one place."""
+    schemas = [(version.get("schema") or {}).get("openAPIV3Schema") or {} for version in versions]
+    if not any(_RULES in orjson.dumps(schema) for schema in schemas):
+        return
+    from pilotage.store.cel.definitions import check_definition  # noqa: PLC0415 start-up time
+
+    is_shared = all(schema == schemas[0] for schema in schemas)
+    for index, schema in enumerate(schemas[:1] if is_shared else schemas):
+        place = "spec.validation" if is_shared else f"spec.versions[{index}].schema"
+        for fault in check_definition(schema, f"{place}.openAPIV3Schema"):
+            yield Problem(fault.type, fault.path or "<nil>", fault.message)

@@ -31,7 +31,6 @@ from pilotage.store.base import (
 )
 from pilotage.store.embedded import apply as serverside
 from pilotage.store.embedded import intake, rows, scaling, strategies
-from pilotage.store.embedded.admission import complain, untyped
 from pilotage.store.embedded.database import Transaction
 from pilotage.store.embedded.definitions import DEFINITION_TYPE, Definitions
 from pilotage.store.embedded.kinds import KindTraits
@@ -44,7 +43,6 @@ from pilotage.store.embedded.removal import Removal
 from pilotage.store.embedded.strategic import strategic_merge_patch
 from pilotage.store.schema.problems import Problem, forbidden, required
 from pilotage.store.schema.problems import invalid as invalid_value
-from pilotage.store.schema.pruning import unknown_field
 
 __all__ = ["Target", "Verbs", "has_subresource"]
 
@@ -140,7 +138,7 @@ class Verbs:
         key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
         self._check_place(tx, kind, key, traits)
         complaints = self._admit(kind, traits, value, None, unknown)
-        warnings = complain(kind, complaints, options.validation)
+        warnings = intake.complain(kind, complaints, options.validation)
         new = self._begin(kind, traits, value)
         problems = self._problems(kind, traits, new, None, "", [])
         if problems:
@@ -215,7 +213,7 @@ class Verbs:
         subresource: Subresource = "",
     ) -> list[str]:
         """Clean and fill, in place; what strict decoding would complain about."""
-        complaints = [unknown_field(path) for path in unknown]
+        complaints = [_unknown(path) for path in unknown]
         if traits.gate is not None:
             complaints += traits.gate.admit(kind, value)
         elif not subresource:
@@ -264,7 +262,7 @@ class Verbs:
         intake.check_preconditions(kind, key, config["metadata"], target.live)
         if config["metadata"].get("managedFields"):
             raise BadRequestError("metadata.managedFields must be nil")
-        warnings = complain(kind, [unknown_field(path) for path in unknown], options.validation)
+        warnings = intake.complain(kind, [_unknown(path) for path in unknown], options.validation)
         config = intake.configuration(config, traits) if not subresource else _status_only(config)
         if traits.gate is not None:
             traits.gate.check_typed(config, _subject(kind, key))
@@ -316,7 +314,7 @@ class Verbs:
         try:
             return serverside.apply(live, config, traits.shape, writer, force=options.force)
         except UnmergeableError as error:
-            raise untyped(_subject(kind, key), [str(error)]) from None
+            raise intake.untyped(_subject(kind, key), [str(error)]) from None
 
     # replace and patch
 
@@ -404,7 +402,9 @@ class Verbs:
         if subresource == "finalize":
             new["spec"] = wanted.get("spec") or {}
         warnings = list(
-            complain(kind, self._admit(kind, traits, new, live, unknown, subresource), options.validation)
+            intake.complain(
+                kind, self._admit(kind, traits, new, live, unknown, subresource), options.validation
+            )
         )
         outcome = serverside.update(
             live, new, traits.shape, self._writer(kind, options, subresource), entries
@@ -514,6 +514,10 @@ class Verbs:
 
 _NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 _PATCH_OPTIONS = Kind("meta.k8s.io", "v1", "PatchOptions", "")
+
+
+def _unknown(path: str) -> str:
+    return f'unknown field "{path}"'
 
 
 def _told(stored: Object, kind: Kind, traits: KindTraits) -> Object:
