@@ -139,6 +139,29 @@ async def test_a_definition_is_established(defined: EmbeddedStore):
     }
     managers = [(entry["manager"], entry.get("subresource")) for entry in value["metadata"]["managedFields"]]
     assert managers == [("kube-apiserver", "status"), ("me", None)]
+    owned = {entry["manager"]: entry["fieldsV1"] for entry in value["metadata"]["managedFields"]}
+    assert owned["me"] == {
+        "f:spec": {
+            "f:conversion": {".": {}, "f:strategy": {}},
+            "f:group": {},
+            "f:names": {"f:kind": {}, "f:listKind": {}, "f:plural": {}, "f:singular": {}},
+            "f:scope": {},
+            "f:versions": {},
+        }
+    }
+    condition = {
+        ".": {},
+        **{f"f:{name}": {} for name in ("lastTransitionTime", "message", "reason", "status", "type")},
+    }
+    assert owned["kube-apiserver"] == {
+        "f:status": {
+            "f:acceptedNames": {"f:kind": {}, "f:listKind": {}, "f:plural": {}, "f:singular": {}},
+            "f:conditions": {
+                'k:{"type":"Established"}': condition,
+                'k:{"type":"NamesAccepted"}': condition,
+            },
+        }
+    }
 
 
 async def test_names_are_given_once(defined: EmbeddedStore):

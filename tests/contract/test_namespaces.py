@@ -70,6 +70,8 @@ async def test_a_cluster_has_namespaces(cluster: EmbeddedStore):
     assert value["spec"] == {"finalizers": ["kubernetes"]}
     assert value["status"] == {"phase": "Active"}
     assert value["metadata"]["labels"] == {"kubernetes.io/metadata.name": "default"}
+    (entry,) = value["metadata"]["managedFields"]
+    assert entry["fieldsV1"] == {"f:metadata": {"f:labels": {".": {}, "f:kubernetes.io/metadata.name": {}}}}
 
 
 async def test_objects_live_in_namespaces_that_are_there(cluster: EmbeddedStore):

@@ -176,16 +176,18 @@ def update(
     shape: Shape,
     writer: Writer,
     entries: tuple[Entry, ...] | None = None,
+    blank: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """`wanted` instead of `live` (empty for a create): the writer owns what became different.
 
-    `entries` are the managed fields to go on from, when they are not those of `live`. An object whose fields nobody manages
+    `entries` are the managed fields to go on from, when they are not those of `live`. `blank` holds the maps that every object
+    of the kind has, said or not, so that nobody comes to own them. An object whose fields nobody manages
     stays so until somebody applies.
     """
     before = entries_of(live)
     stored = before if entries is None else entries
     bare, new = _without_entries(live), _without_entries(wanted)
-    comparison = compare(bare, new, shape)
+    comparison = compare(_on(blank, bare), _on(blank, new), shape) if blank else compare(bare, new, shape)
     if live and comparison.is_same and stored == before:
         return Outcome(live, is_changed=False)
     if live and not stored:
@@ -200,6 +202,18 @@ def update(
             mine = msgspec.structs.replace(mine, time=last.time)
     owners = [*_yielded(others, comparison), *([mine] if mine.fields else ())]
     return Outcome(_with_entries(new, _capped(owners)), is_changed=True)
+
+
+def _on(blank: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
+    """The object, with the maps of `blank` where it has none."""
+    filled = dict(value)
+    for name, below in blank.items():
+        present = filled.get(name)
+        if present is None:
+            filled[name] = below
+        elif below and isinstance(present, dict):
+            filled[name] = _on(below, present)
+    return filled
 
 
 def sent_entries(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[Entry, ...]:

@@ -35,7 +35,8 @@ class KindTraits(msgspec.Struct, frozen=True):
 
     `names` is the rule for `metadata.name`: an RFC 1123 subdomain, an RFC 1123 label, or any one segment of a URL path.
     `gate` cleans, fills and judges objects of a defined kind. `storage` is the API version in which objects are kept; an empty
-    one: as they came. `selectable` are the paths that field selectors may name.
+    one: as they came. `selectable` are the paths that field selectors may name. `blank` holds the maps that
+    every object of the kind has, said or not: structs without a pointer, in Kubernetes' types.
     """
 
     shape: Shape
@@ -50,6 +51,7 @@ class KindTraits(msgspec.Struct, frozen=True):
     is_terminating: bool = False
     creates_on_update: bool = False
     merges_strategically: bool = True
+    blank: Mapping[str, Any] = {}
 
 
 class ServedKind(msgspec.Struct, frozen=True):
@@ -101,6 +103,11 @@ _SEGMENT_GROUPS = _PLAIN_GROUPS | {"image.openshift.io"}
 
 _SCALE = ScalePaths(("spec", "replicas"), ("status", "replicas"))
 _WITHOUT_GENERATION = frozenset({"Namespace", "Node", "Service", "PersistentVolume", "PersistentVolumeClaim"})
+_TEMPLATED: Mapping[str, Any] = {"spec": {"template": {"metadata": {}, "spec": {}}}, "status": {}}
+_BLANKS: Mapping[str, Mapping[str, Any]] = {
+    **dict.fromkeys(("DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"), _TEMPLATED),
+    "CustomResourceDefinition": {"spec": {"names": {}}, "status": {"acceptedNames": {}}},
+}
 _WITH_GENERATION = frozenset(
     {
         "EndpointSlice",
@@ -136,6 +143,7 @@ def well_known_traits(kind: Kind) -> KindTraits:
         scale=_SCALE if "scale" in builtin.subresources else None,
         selectable=field_paths(kind.group, kind.kind),
         creates_on_update=builtin.creates_on_update,
+        blank=_BLANKS.get(kind.kind, {"spec": {}, "status": {}} if has_status else {}),
     )
 
 

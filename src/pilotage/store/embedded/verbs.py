@@ -143,15 +143,26 @@ class Verbs:
         problems = self._problems(kind, traits, new, None, "", [])
         if problems:
             raise invalid(kind, key.name, problems)
-        outcome = serverside.update({}, new, traits.shape, self._writer(kind, options))
+        value = self._owned_from_the_start(kind, traits, new, options)
         if rows.exists(tx.connection, type_of(kind), key):
             raise AlreadyExistsError(kind, key)
         warnings += tuple(strategies.warnings(type_of(kind), value))
         return Written(
-            self._store(tx, kind, traits, outcome.value, None, is_dry_run=options.is_dry_run),
+            self._store(tx, kind, traits, value, None, is_dry_run=options.is_dry_run),
             is_created=True,
             warnings=warnings,
         )
+
+    def _owned_from_the_start(
+        self, kind: Kind, traits: KindTraits, new: dict[str, Any], options: WriteOptions
+    ) -> dict[str, Any]:
+        """A new object with its managers. What the API adds to it is nobody's."""
+        added = {"spec", "status"} if type_of(kind) == strategies.NAMESPACE_TYPE else {"status"}
+        if not traits.has_status:
+            added = set()
+        stated = {name: child for name, child in new.items() if name not in added}
+        outcome = serverside.update({}, stated, traits.shape, self._writer(kind, options), blank=traits.blank)
+        return {**outcome.value, **{name: child for name, child in new.items() if name in added}}
 
     def _name(self, tx: Transaction, kind: Kind, metadata: dict[str, Any]) -> None:
         base = metadata.get("generateName", "")
@@ -407,7 +418,7 @@ class Verbs:
             )
         )
         outcome = serverside.update(
-            live, new, traits.shape, self._writer(kind, options, subresource), entries
+            live, new, traits.shape, self._writer(kind, options, subresource), entries, traits.blank
         )
         if not outcome.is_changed:
             return Written(target.answer(), warnings=tuple(warnings))
@@ -421,7 +432,7 @@ class Verbs:
         intake.check_preconditions(target.kind, target.key, metadata, live)
         new = scaling.with_replicas(live, paths, scale)
         writer = self._writer(target.kind, options, "scale")
-        outcome = serverside.update(live, new, target.traits.shape, writer)
+        outcome = serverside.update(live, new, target.traits.shape, writer, blank=target.traits.blank)
         if outcome.is_changed:
             stored = self._settle(tx, target, _thawed(outcome.value), options, "scale", [])
             live = stored.value()
