@@ -10,7 +10,7 @@ from .conftest import recorded
 
 RECORD = recorded("expressions.json")
 # Where a value came from decides here in an API server, and we do not keep it: a list of the object wants an index of type
-# int, a literal list takes 1.0 as well. See docs/explanation/limits.md.
+# int, a literal list takes 1.0 as well. See docs/decisions/0010.
 DIFFERENT = {
     "self.l[dyn(1.0)] == 2",
     "self.l[dyn(1u)] == 2",

@@ -55,6 +55,14 @@ def test_a_schema_without_rules_has_no_rules() -> None:
     assert compile_rules({"type": "object"}).check({"a": 1}) == []
 
 
+def test_equal_schemas_share_their_rules() -> None:
+    """Definitions are read again and again; compiling is done once."""
+    one, two = (text_schema({"rule": "self == 'shared'"}) for _ in range(2))
+
+    assert compile_rules(one) is compile_rules(two)
+    assert compile_rules(one) is not compile_rules(one, resource=False)
+
+
 def test_a_rule_that_does_not_compile_refuses_every_value() -> None:
     """Stored definitions are compiled again; if that ever fails, nothing passes unchecked."""
     found = compile_rules(text_schema({"rule": "self.zz"})).check({"a": "x"})

@@ -10,10 +10,14 @@ Messages and paths are those of the 1.36 API server.
 
 from __future__ import annotations
 
+import hashlib
 import re
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
+
+import orjson
 
 from pilotage.store.cel.compiled import CompiledRule, compile_rule
 from pilotage.store.cel.correlation import Pair, by_keys, identity
@@ -95,6 +99,7 @@ class Rules:
     ) -> list[Fault]:
         """Every rule that the value breaks; `old_value` is None on create.
 
+        Both must have the types of the schema, with defaults filled in: rules come after everything else is valid.
         `warnings` collects what unchanged values break, which is tolerated.
         """
         if self._root is None:
@@ -121,12 +126,29 @@ def has_rules(schema: Any) -> bool:
 def compile_rules(schema: Schema, *, resource: bool = True) -> Rules:
     """Compile all rules of an `openAPIV3Schema`; `resource` when it describes whole objects.
 
-    Rules that do not compile are found by `check_definition`; here they fail every value, as in an API server.
+    Rules that do not compile are found by `check_definition`; here they fail every value, as in an API server. Equal
+    schemas share their rules, for threads as well.
     """
     if not has_rules(schema):
         return Rules(None)
+    key = (hashlib.sha256(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)).digest(), resource)
+    with _lock:
+        known = _compiled.get(key)
+    if known is not None:
+        return known
     root = _compile(resource_schema(schema) if resource else schema)
-    return Rules(None if root.empty else root)
+    found = Rules(None if root.empty else root)
+    with _lock:
+        while len(_compiled) >= _MOST_COMPILED:
+            _compiled.pop(next(iter(_compiled)))
+        _compiled[key] = found
+    return found
+
+
+_MOST_COMPILED = 256
+_compiled: dict[tuple[bytes, bool], Rules] = {}
+"""The rules of schemas seen lately, oldest first: a definition is read again for every version and at every start of a watch."""
+_lock = threading.Lock()
 
 
 def _compile(schema: Schema) -> _Node:
