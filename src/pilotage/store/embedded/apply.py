@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from pilotage.store.base import ConflictError
+from pilotage.store.base import Cause, ConflictError
 from pilotage.store.embedded.fieldsets import (
     FieldSet,
     difference,
@@ -295,26 +295,28 @@ def _refuse_conflicts(others: Iterable[Entry], comparison: Comparison) -> None:
         if paths:
             conflicts.setdefault(_printed(entry), []).extend(paths)
     count = sum(map(len, conflicts.values()))
+    if not count:
+        return
+    causes = tuple(
+        Cause("FieldManagerConflict", f"conflict with {manager}", path)
+        for manager in sorted(conflicts)
+        for path in conflicts[manager]
+    )
     if count == 1:
-        ((manager, (path,)),) = conflicts.items()
-        raise ConflictError(f"Apply failed with 1 conflict: conflict with {manager}: {path}")
-    if count:
-        lines = []
-        for manager in sorted(conflicts):
-            lines.append(f"conflicts with {manager}:")
-            lines.extend(f"- {path}" for path in conflicts[manager])
-        raise ConflictError(f"Apply failed with {count} conflicts: " + "\n".join(lines))
+        text = f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}"
+        raise ConflictError(text, {"causes": causes})
+    lines = []
+    for manager in sorted(conflicts):
+        lines.append(f"conflicts with {manager}:")
+        lines.extend(f"- {path}" for path in conflicts[manager])
+    raise ConflictError(f"Apply failed with {count} conflicts: " + "\n".join(lines), {"causes": causes})
 
 
 def _printed(entry: Entry) -> str:
     text = f'"{entry.manager}"'
     if entry.subresource:
         text += f' with subresource "{entry.subresource}"'
-    if entry.operation == "Update":
-        text += f" using {entry.api_version}"
-        if entry.time:
-            text += f" at {entry.time}"
-    return text
+    return f"{text} using {entry.api_version}" if entry.operation == "Update" else text
 
 
 def _yielded(others: Iterable[Entry], comparison: Comparison) -> list[Entry]:

@@ -9,6 +9,7 @@ import orjson
 
 from pilotage.api.meta import Kind, ObjectKey
 from pilotage.store.base import BadRequestError, ConflictError, UnfitError
+from pilotage.store.embedded.builtin import BUILT_IN
 from pilotage.store.embedded.fieldsets import is_field_set
 from pilotage.store.embedded.kinds import KindTraits
 from pilotage.store.embedded.metadata import clean_metadata, invalid, problem_of
@@ -41,6 +42,9 @@ API_OWNED = (
 )
 """Metadata that a client may send and only the API sets."""
 
+_NULL_FREE = frozenset({"ConfigMap", "Secret", "ServiceAccount"})
+"""Kinds whose fields say nothing when they are null, at their root."""
+
 Sent = tuple[dict[str, Any], list[str]]
 """An object, and the paths of fields that nobody knows."""
 
@@ -67,6 +71,8 @@ def match_type(kind: Kind, traits: KindTraits, value: dict[str, Any]) -> Sent:
     if value["kind"] != kind.kind:
         problem = problem_of("kind", f'Invalid value: "{found_kind}": must be {kind.kind}')
         raise invalid(kind, metadata.get("name", ""), [problem], str(found_kind))
+    if kind.kind in _NULL_FREE and (kind.group, kind.kind) in BUILT_IN:
+        value = {name: child for name, child in value.items() if child is not None}
     return value, unknown
 
 

@@ -5,16 +5,18 @@ The rules themselves are those of `schema.objectmeta`; here is which of them hol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pilotage.api.meta import Kind
 from pilotage.store.base import BadRequestError, Cause, InvalidObjectError
+from pilotage.store.embedded.builtin import BUILT_IN
 from pilotage.store.embedded.kinds import KindTraits
 from pilotage.store.schema.metafields import MetadataError, read_metadata
 from pilotage.store.schema.names import dns_label, dns_subdomain, path_segment
 from pilotage.store.schema.objectmeta import metadata_problems, metadata_update_problems
 from pilotage.store.schema.problems import Problem, forbidden, invalid_message, required, unique
+from pilotage.store.schema.problems import invalid as invalid_value
 
 __all__ = [
     "CHECKED",
@@ -29,6 +31,7 @@ __all__ = [
 CHECKED = ("name", "namespace", "labels", "annotations", "ownerReferences", "finalizers")
 """The fields that have rules: where none of them changed, there is nothing to check again."""
 
+_STANDARD = frozenset({"foregroundDeletion", "kubernetes", "orphan"})
 _NAMES = {"label": dns_label, "segment": path_segment, "subdomain": dns_subdomain}
 
 
@@ -86,13 +89,14 @@ def required_key(kind: Kind, namespace: str, name: str) -> None:
 
 def check_new(kind: Kind, traits: KindTraits, metadata: Mapping[str, Any]) -> list[Problem]:
     """The problems of the metadata of a new object."""
-    return metadata_problems(metadata, namespaced=kind.namespaced, faults=_NAMES[traits.names])
+    found = metadata_problems(metadata, namespaced=kind.namespaced, faults=_NAMES[traits.names])
+    return [*found, *_unqualified(kind, metadata)]
 
 
-def check_change(metadata: Mapping[str, Any], old: Mapping[str, Any]) -> Iterable[Problem]:
+def check_change(kind: Kind, metadata: Mapping[str, Any], old: Mapping[str, Any]) -> list[Problem]:
     """The problems of changed metadata. What did not change is not judged again."""
     if all(metadata.get(name) == old.get(name) for name in CHECKED):
-        return ()
+        return []
     found = metadata_update_problems(metadata, old)
     if metadata.get("finalizers") != old.get("finalizers"):
         found += [
@@ -100,4 +104,21 @@ def check_change(metadata: Mapping[str, Any], old: Mapping[str, Any]) -> Iterabl
             for problem in metadata_problems(metadata, namespaced=bool(metadata.get("namespace")))
             if problem.field == "metadata.finalizers"
         ]
-    return found
+        found += _unqualified(kind, metadata)
+    # The server judges the metadata of its own kinds twice, and says so in the causes.
+    return found * 2 if (kind.group, kind.kind) in BUILT_IN else found
+
+
+def _unqualified(kind: Kind, metadata: Mapping[str, Any]) -> list[Problem]:
+    """Built-in kinds want to know whose a finalizer is."""
+    if (kind.group, kind.kind) not in BUILT_IN:
+        return []
+    return [
+        invalid_value(
+            f"metadata.finalizers[{index}]",
+            name,
+            "name is neither a standard finalizer name nor is it fully qualified",
+        )
+        for index, name in enumerate(metadata.get("finalizers") or ())
+        if "/" not in name and name not in _STANDARD
+    ]

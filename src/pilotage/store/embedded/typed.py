@@ -31,7 +31,7 @@ def typing_faults(root: Node, config: Mapping[str, Any]) -> list[str]:
 
 
 def _map(node: Node, value: Mapping[str, Any], path: str, *, is_object: bool) -> Iterator[str]:
-    for name, child in value.items():
+    for name, child in sorted(value.items()):
         here = f"{path}.{name}"
         place = node.properties.get(name) or node.additional
         if is_object and name in _TYPE_META:

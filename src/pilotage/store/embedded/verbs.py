@@ -250,7 +250,7 @@ class Verbs:
             return own
         if old is None:
             return [*check_new(kind, traits, metadata), *own]
-        return [*check_change(metadata, old["metadata"]), *own]
+        return [*check_change(kind, metadata, old["metadata"]), *own]
 
     # apply
 
@@ -266,6 +266,8 @@ class Verbs:
         target = self._target(tx, kind, key)
         traits = target.traits
         config, unknown = intake.read_manifest(kind, traits, sent)
+        # The server shows the namespace only when the sender wrote it.
+        subject = _subject(kind, config["metadata"].get("namespace", ""), key.name)
         intake.adopt_key(key, config["metadata"])
         required_key(kind, key.namespace, key.name)
         if subresource:
@@ -276,12 +278,12 @@ class Verbs:
         warnings = intake.complain(kind, [_unknown(path) for path in unknown], options.validation)
         config = intake.configuration(config, traits) if not subresource else _status_only(config)
         if traits.gate is not None:
-            traits.gate.check_typed(config, _subject(kind, key))
+            traits.gate.check_typed(config, subject)
         strategies.fold_text(target.type, config)
         if target.live is None:
             self._check_place(tx, kind, key, traits)
         start = target.live if target.live is not None else self._begin(kind, traits, intake.identity(config))
-        outcome = self._merge(kind, key, traits, start, config, options, subresource)
+        outcome = self._merge(kind, key, traits, start, config, options, subresource, subject)
         if target.live is None:
             value = outcome.value
             self._admit(kind, traits, value, None, [])
@@ -318,6 +320,7 @@ class Verbs:
         config: dict[str, Any],
         options: WriteOptions,
         subresource: Subresource,
+        subject: str,
     ) -> serverside.Outcome:
         if not options.manager:
             raise invalid(kind, key.name, [required("fieldManager", "is required for apply patch")])
@@ -325,7 +328,7 @@ class Verbs:
         try:
             return serverside.apply(live, config, traits.shape, writer, force=options.force)
         except UnmergeableError as error:
-            raise intake.untyped(_subject(kind, key), [str(error)]) from None
+            raise intake.untyped(subject, [str(error)]) from None
 
     # replace and patch
 
@@ -431,7 +434,8 @@ class Verbs:
         intake.adopt_key(target.key, metadata)
         intake.check_preconditions(target.kind, target.key, metadata, live)
         new = scaling.with_replicas(live, paths, scale)
-        writer = self._writer(target.kind, options, "scale")
+        # The server keeps no time of those who scale.
+        writer = serverside.Writer(options.manager, target.kind.api_version, "", "scale")
         outcome = serverside.update(live, new, target.traits.shape, writer, blank=target.traits.blank)
         if outcome.is_changed:
             stored = self._settle(tx, target, _thawed(outcome.value), options, "scale", [])
@@ -538,8 +542,8 @@ def _told(stored: Object, kind: Kind, traits: KindTraits) -> Object:
     return Object.parse(in_version(stored.raw, kind.api_version))
 
 
-def _subject(kind: Kind, key: ObjectKey) -> str:
-    return f"{key.namespace}/{key.name}; {kind.group}/{kind.version}, Kind={kind.kind}"
+def _subject(kind: Kind, namespace: str, name: str) -> str:
+    return f"{namespace}/{name}; {kind.group}/{kind.version}, Kind={kind.kind}"
 
 
 def _status_only(config: Mapping[str, Any]) -> dict[str, Any]:
