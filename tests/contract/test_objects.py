@@ -123,7 +123,10 @@ async def test_what_the_api_sets_cannot_be_sent(store: Store):
             id="version",
         ),
         pytest.param(
-            SETTINGS, {"name": "a", "namespace": "b", "labels": {"k": 1}}, "ObjectMeta.metadata.labels of type", id="type"
+            SETTINGS,
+            {"name": "a", "namespace": "b", "labels": {"k": 1}},
+            "ObjectMeta.metadata.labels of type",
+            id="type",
         ),
     ],
 )
