@@ -340,3 +340,53 @@ async def _until(is_reached: Callable[[], bool]) -> None:
 
 async def _heard(deltas: list[Delta], number: int) -> None:
     await _until(lambda: len(deltas) >= number)
+
+
+async def test_our_own_write_is_read_before_the_watch_tells_it(
+    store: EmbeddedStore, informer: Informer, line: Line
+) -> None:
+    """The cache holds the write at once, and the event that follows is not told a second time."""
+    await put(store, KEY)
+    async with following(informer) as deltas:
+        ours = await put(store, KEY, replicas=5)
+        informer.written(ours)
+        assert b'"replicas":5' in informer.get(KEY).raw
+        await informer.caught_up()
+        await put(store, ObjectKey("clusters", "later"))
+        await informer.caught_up()
+    assert told(deltas) == ["+clusters/a", "~clusters/a", "+clusters/later"]
+
+
+async def test_what_happened_before_our_write_does_not_come_back(
+    store: EmbeddedStore, informer: Informer, line: Line, clock: ManualClock
+) -> None:
+    """A watch that is behind tells older states; the cache keeps the newer one, and hears of the next foreign change."""
+    await put(store, KEY)
+    async with following(informer) as deltas:
+        await informer.caught_up()
+        older = await put(store, KEY, replicas=2)
+        ours = await put(store, KEY, replicas=3)
+        informer.written(ours)
+        informer._take(Event("MODIFIED", older))
+        assert b'"replicas":3' in informer.get(KEY).raw
+        informer._take(Event("MODIFIED", ours))
+        await put(store, KEY, replicas=4)
+        await informer.caught_up()
+    assert b'"replicas":4' in informer.get(KEY).raw
+    replicas = [delta.new.value()["spec"]["replicas"] for delta in deltas]
+    assert replicas == sorted(set(replicas))
+    assert {3, 4} <= set(replicas)
+
+
+async def test_a_write_that_the_watch_has_passed_changes_nothing(
+    store: EmbeddedStore, informer: Informer
+) -> None:
+    """The answer to a write can come after somebody else's deletion was told: nothing rises from the dead."""
+    async with following(informer) as deltas:
+        ours = await put(store, KEY)
+        await store.delete(POOLS, KEY)
+        await put(store, ObjectKey("clusters", "b"))
+        await informer.caught_up()
+        informer.written(ours)
+        assert informer.get(KEY) is None
+    assert told(deltas)[-1] == "+clusters/b"

@@ -62,6 +62,12 @@ class CacheReader:
             raise NotFoundError(kind, key)
         return found
 
+    def written(self, kind: Kind, found: Object) -> None:
+        """Read from now on what this process has just written."""
+        informer = self._informers.find(kind)
+        if informer is not None:
+            informer.written(found)
+
     async def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Listing:
         informer = self._informers.find(kind)
         if informer is None:

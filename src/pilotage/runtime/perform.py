@@ -75,7 +75,10 @@ class _WithConditions(msgspec.Struct, frozen=True):
 
 
 class Performer:
-    """`cache`, when given, must be a `Reader` over the same store. `on_change` hears of everything that was not unchanged."""
+    """`cache`, when given, must be a `Reader` over the same store. `on_change` hears of everything that was not unchanged.
+
+    `on_written` is given every object as the store answered it, for the cache to read our own writes.
+    """
 
     def __init__(
         self,
@@ -84,7 +87,9 @@ class Performer:
         *,
         cache: Reader | None = None,
         on_change: Callable[[Change], None] | None = None,
+        on_written: Callable[[Kind, Object], None] | None = None,
     ) -> None:
+        self._on_written = on_written
         self._store = store
         self._clock = clock
         self._cache = cache
@@ -122,6 +127,7 @@ class Performer:
         before = await self._find(kind, key)
         after = await self._store.apply(kind, key, action.manifest, manager=MANAGER, force=True)
         self._remember(kind, key, "object", digest, after)
+        self._tell_written(kind, after)
         return Change(_outcome(before, after), "object", kind, key)
 
     async def _apply_status(self, action: ApplyStatus) -> Change:
@@ -138,6 +144,7 @@ class Performer:
         except NotFoundError:
             return Change("absent", "status", kind, key)
         self._remember(kind, key, "status", digest, after)
+        self._tell_written(kind, after)
         return Change(_outcome(before, after), "status", kind, key)
 
     async def _delete(self, action: Delete) -> Change:
@@ -180,6 +187,10 @@ class Performer:
         self._applied.move_to_end((kind, key, what))
         while len(self._applied) > _REMEMBERED:
             self._applied.popitem(last=False)
+
+    def _tell_written(self, kind: Kind, after: Object) -> None:
+        if self._on_written is not None:
+            self._on_written(kind, after)
 
     async def _find(self, kind: Kind, key: ObjectKey) -> Object | None:
         try:

@@ -59,7 +59,9 @@ class Runner:
         self.clock = clock
         self.informers = informers or Informers(store, clock)
         self.objects: CacheReader = self.informers.reader()
-        performer = Performer(store, clock, cache=self.objects, on_change=on_change)
+        performer = Performer(
+            store, clock, cache=self.objects, on_change=on_change, on_written=self.objects.written
+        )
         self.loops = tuple(
             ControllerLoop(controller, self.informers, performer, clock) for controller in controllers
         )
