@@ -5,23 +5,20 @@ Exit codes: 0 ok · 1 the answer is no · 2 wrong use · 3 something outside fai
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 
 from pilotage.api.errors import PilotageError
-from pilotage.cli import about, cpo, image, objects, overrides, release, skew
-from pilotage.cli import decide as decide_verb
-from pilotage.cli import explain as explain_verb
-from pilotage.cli import up as up_verb
 from pilotage.cli.output import say, told
 
-__all__ = ["build", "run"]
+__all__ = ["VERBS", "Verb", "build", "run"]
 
 OUTSIDE = 3
 OUR_BUG = 4
@@ -39,44 +36,67 @@ class _Verbs(TyperGroup):
             raise typer.Exit from None
 
 
-def build() -> typer.Typer:
-    """All verbs. A group is one Typer of its own module."""
+class Verb(NamedTuple):
+    """Where a verb, or a group of verbs, stands in this package; a group brings its own help."""
+
+    module: str
+    attribute: str
+    short_help: str = ""
+
+
+VERBS: Mapping[str, Verb] = {
+    "up": Verb("up", "up", "Bring up a sample fleet on this machine, decided live."),
+    "explain": Verb("explain", "explain", "Show a decision and every rule that was considered."),
+    "decide": Verb("decide", "decide", "Ask one decision, or many: JSON in, JSON out."),
+    "cpo": Verb("cpo", "cpo"),
+    "overrides": Verb("overrides", "overrides"),
+    "skew": Verb("skew", "skew", "Combinations of versions that were proven."),
+    "release": Verb("release", "release"),
+    "image": Verb("image", "image"),
+    "get": Verb("objects", "get", "Print objects of one kind."),
+    "apply": Verb("objects", "apply", "Apply manifests to an instance, server-side."),
+    "delete": Verb("objects", "delete", "Delete objects of an instance."),
+    "crds": Verb("objects", "crds", "Print the definitions of the kinds that are our own."),
+    "completion": Verb("about", "completion", "Print a completion script for a shell."),
+    "version": Verb("about", "version", "Print the versions of pilotage and Python."),
+}
+"""In the order of the help page."""
+
+
+def build(only: str = "") -> typer.Typer:
+    """The program with all verbs, or with the one that is going to run: the others then cost no start-up time."""
     program = typer.Typer(
         name="pilotage",
         cls=_Verbs,
-        help="Follow a container image from the quay where it is built to the node that runs it.",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    program.command("up", short_help="Bring up a sample fleet on this machine, decided live.")(up_verb.up)
-    program.command("explain", short_help="Show a decision and every rule that was considered.")(
-        explain_verb.explain
-    )
-    program.command("decide", short_help="Ask one decision, or many: JSON in, JSON out.")(decide_verb.decide)
-    program.add_typer(cpo.cpo)
-    program.add_typer(overrides.overrides)
-    program.add_typer(skew.skew, short_help="Combinations of versions that were proven.")
-    program.add_typer(release.release)
-    program.add_typer(image.image)
-    program.command("get", short_help="Print objects of one kind.")(objects.get)
-    program.command("apply", short_help="Apply manifests to an instance, server-side.")(objects.apply)
-    program.command("delete", short_help="Delete objects of an instance.")(objects.delete)
-    program.command("crds", short_help="Print the definitions of the kinds that are our own.")(objects.crds)
-    program.command("completion", short_help="Print a completion script for a shell.")(about.completion)
-    program.command("version", short_help="Print the versions of pilotage and Python.")(about.version)
+    # With a callback the program stays a group of verbs, also of a single one.
+    program.callback(
+        help="Follow a container image from the quay where it is built to the node that runs it."
+    )(lambda: None)
+    for name, verb in VERBS.items():
+        if only in ("", name):
+            found = getattr(importlib.import_module(f"pilotage.cli.{verb.module}"), verb.attribute)
+            if isinstance(found, typer.Typer):
+                program.add_typer(found, short_help=verb.short_help or found.info.help)
+            else:
+                program.command(name, short_help=verb.short_help)(found)
     return program
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code. Never raises but for a second interrupt."""
+    only = arguments[0] if arguments and arguments[0] in VERBS else ""
     if "_PILOTAGE_COMPLETE" in os.environ:
         from typer._completion_classes import completion_init  # Typer exports it nowhere else
 
         completion_init()
-    command = typer.main.get_command(build())
+        only = ""
+    command = typer.main.get_command(build(only))
     code = 0
     try:
         # Standalone, so that Typer words its own usage errors; it ends by SystemExit, whose code is the exit code.
