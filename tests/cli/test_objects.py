@@ -196,7 +196,9 @@ def test_definitions_and_namespaces_go_first(cli) -> None:
                     "name": "v1",
                     "served": True,
                     "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object"}},
+                    "schema": {
+                        "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+                    },
                 }
             ],
         },
@@ -210,6 +212,36 @@ def test_definitions_and_namespaces_go_first(cli) -> None:
     assert ["namespaces/new", "customresourcedefinitions.apiextensions.k8s.io/widgets.example.org"] == [
         line.split()[0] for line in ran.out.splitlines()[:2]
     ]
+
+
+def test_an_object_is_tried_by_the_definition_beside_it(cli) -> None:
+    """A field that the new definition does not know refuses the whole, definition included."""
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "gears.example.org"},
+        "spec": {
+            "group": "example.org",
+            "names": {"kind": "Gear", "plural": "gears", "singular": "gear", "listKind": "GearList"},
+            "scope": "Cluster",
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": {"type": "object"}},
+                }
+            ],
+        },
+    }
+    gear = {"apiVersion": "example.org/v1", "kind": "Gear", "metadata": {"name": "g"}, "spec": {"teeth": 7}}
+
+    refused = cli("apply", "-f", "-", stdin=documents(definition, gear))
+
+    assert 2 == refused.code
+    assert ".spec: field not declared in schema" in refused.err
+    assert "nothing was changed" in refused.err
+    assert "gears.example.org" not in cli("get", "customresourcedefinitions").out
 
 
 def test_an_object_that_stands_twice_is_told(cli) -> None:

@@ -65,13 +65,15 @@ async def apply(
 ) -> list[str]:
     """Apply every object of the files, namespaces and definitions first. Says for each what became of it.
 
-    All objects are tried before the first is written. `report` is told of objects that stand in the files twice. Raises
+    All objects are tried on a copy of the store in memory before the first is written: an object whose definition stands in
+    the same files is judged by it there. `report` is told of objects that stand in the files twice. Raises
     InputError `NotApplied` listing every object that would be refused, and `NoObjects` for files that hold none; then
     nothing was changed.
     """
     items = sorted(_objects_of(files, report), key=lambda item: _FIRST.get(item.kind, len(_FIRST)))
     async with _opened(data_dir) as store:
-        tried = await _apply_all(store, items, namespace, dry_run=True, force=force)
+        async with await store.fork() as copy:
+            tried = await _apply_all(copy, items, namespace, force=force)
         problems = tuple(outcome for outcome in tried if isinstance(outcome, PilotageError))
         if problems:
             has_conflict = any(problem.code == "Conflict" for problem in problems)
@@ -86,26 +88,25 @@ async def apply(
                 hint="nothing was changed"
                 + ("; --force-conflicts takes over fields of another manager" if has_conflict else ""),
             )
-        outcomes = tried if dry_run else await _apply_all(store, items, namespace, dry_run=False, force=force)
+        outcomes = tried if dry_run else await _apply_all(store, items, namespace, force=force)
+    changed_meanwhile = next((outcome for outcome in outcomes if isinstance(outcome, PilotageError)), None)
+    if changed_meanwhile is not None:
+        raise changed_meanwhile
     suffix = " (dry run)" if dry_run else ""
     return [f"{outcome}{suffix}" for outcome in outcomes]
 
 
 async def _apply_all(
-    store: EmbeddedStore, items: Sequence[Object], namespace: str, *, dry_run: bool, force: bool
+    store: EmbeddedStore, items: Sequence[Object], namespace: str, *, force: bool
 ) -> list[str | PilotageError]:
-    """For each object what became of it, or with `dry_run` also why it is refused."""
+    """For each object what became of it, or why it is refused."""
     outcomes: list[str | PilotageError] = []
     for item in items:
         kind, key = _placed(item, namespace)
         before = await _present(store, kind, key)
         try:
-            after = await store.apply(
-                kind, key, _manifest(item, key), manager=MANAGER, force=force, dry_run=dry_run
-            )
+            after = await store.apply(kind, key, _manifest(item, key), manager=MANAGER, force=force)
         except PilotageError as problem:
-            if not dry_run:
-                raise
             outcomes.append(problem)
             continue
         changed = "configured" if before and before.raw != after.raw else "unchanged"

@@ -8,21 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pilotage.cli.access import ImageAccess, with_access
 from pilotage.cli.output import Output, OutputOption, emit, say
-from pilotage.cli.sources import (
-    AuthfileOption,
-    CaFileOption,
-    DataDirOption,
-    FilesOption,
-    InsecureOption,
-    NamespaceOption,
-    OfflineOption,
-    TolerantOption,
-)
+from pilotage.cli.sources import FilesOption, NamespaceOption, TolerantOption
 
 if TYPE_CHECKING:
     from pilotage.app.cpo import PreviewRequest
-    from pilotage.app.images import ImageAccess
     from pilotage.app.objects import ObjectSource
 
 __all__ = ["cpo"]
@@ -38,6 +29,7 @@ cpo = typer.Typer(
 
 
 @cpo.command("resolve", short_help="Print image and rule of every hosted cluster.")
+@with_access
 def resolve(
     files: FilesOption = None,
     hc: Annotated[
@@ -45,13 +37,10 @@ def resolve(
         typer.Option("--hc", metavar="NS/NAME", help="Only this hosted cluster. Repeatable."),
     ] = None,
     namespace: NamespaceOption = "",
-    data_dir: DataDirOption = None,
     tolerant: TolerantOption = False,
-    offline: OfflineOption = False,
-    authfile: AuthfileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_registry: InsecureOption = None,
     output: OutputOption = Output.TEXT,
+    *,
+    access: ImageAccess,
 ) -> None:
     """Print the image and the rule of every hosted cluster, one line each.
 
@@ -59,14 +48,12 @@ def resolve(
 
     Example: pilotage cpo resolve -f fleet.yaml --hc clusters/prod-1
     """
-    source, access = (
-        _source(files, data_dir, tolerant),
-        _access(authfile, ca_file, insecure_registry, offline, data_dir),
-    )
+    source = _source(files, tolerant, access)
     raise typer.Exit(asyncio.run(_resolve(source, access, tuple(hc or ()), namespace, output)))
 
 
 @cpo.command("preview", short_help="Show what a change does to every hosted cluster.")
+@with_access
 def preview(
     to: Annotated[str, typer.Option("--to", metavar="IMAGE", help="The operator image afterwards.")] = "",
     from_: Annotated[
@@ -98,13 +85,10 @@ def preview(
         str, typer.Option("--fail-on", metavar="EFFECT,...", help="Effects that make the exit code 2.")
     ] = "node-rollout,label-lost,not-pullable",
     namespace: NamespaceOption = "",
-    data_dir: DataDirOption = None,
     tolerant: TolerantOption = False,
-    offline: OfflineOption = False,
-    authfile: AuthfileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_registry: InsecureOption = None,
     output: OutputOption = Output.TEXT,
+    *,
+    access: ImageAccess,
 ) -> None:
     """Show what a change of operator image, override table, switch or release does to every hosted cluster.
 
@@ -127,40 +111,35 @@ def preview(
         fail_on=tuple(part.strip() for part in fail_on.split(",") if part.strip()),
         namespace=namespace,
     )
-    source, access = (
-        _source(files, data_dir, tolerant),
-        _access(authfile, ca_file, insecure_registry, offline, data_dir),
-    )
+    source = _source(files, tolerant, access)
     raise typer.Exit(asyncio.run(_preview(source, access, request, output)))
 
 
 @cpo.command("labels", short_help="Show the capability labels of an image, and their effects.")
+@with_access
 def labels(
     image: Annotated[str, typer.Argument(help="The image; a reference, or oci:DIR[:REF].")],
-    data_dir: DataDirOption = None,
-    authfile: AuthfileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_registry: InsecureOption = None,
     output: OutputOption = Output.TEXT,
+    *,
+    access: ImageAccess,
 ) -> None:
     """Show which capability labels an image carries, and what each means for a cluster.
 
     Example: pilotage cpo labels quay.example.com/hypershift/hypershift-operator:v1.2.0
     """
-    asyncio.run(_labels(image, _access(authfile, ca_file, insecure_registry, data_dir=data_dir), output))
+    asyncio.run(_labels(image, access, output))
 
 
 @cpo.command("lint-image", short_help="Check that an image can serve as control plane operator.")
+@with_access
 def lint_image(
     image: Annotated[str, typer.Argument(help="The image; a reference, or oci:DIR[:REF].")],
     role: Annotated[
         str, typer.Option("--role", metavar="operator|payload", help="What the image serves as.")
     ] = "operator",
-    data_dir: DataDirOption = None,
-    authfile: AuthfileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_registry: InsecureOption = None,
     output: OutputOption = Output.TEXT,
+    *,
+    access: ImageAccess,
 ) -> None:
     """Check that an image can serve as control plane operator: files, links, labels, architectures.
 
@@ -168,26 +147,13 @@ def lint_image(
 
     Example: pilotage cpo lint-image quay.example.com/hypershift/hypershift-operator:v1.1.0
     """
-    access = _access(authfile, ca_file, insecure_registry, data_dir=data_dir)
     raise typer.Exit(asyncio.run(_lint_image(image, role, access, output)))
 
 
-def _source(files: list[str] | None, data_dir: Path | None, tolerant: bool) -> ObjectSource:
+def _source(files: list[str] | None, tolerant: bool, access: ImageAccess) -> ObjectSource:
     from pilotage.app.objects import ObjectSource
 
-    return ObjectSource(tuple(files or ()), data_dir, tolerant)
-
-
-def _access(
-    authfile: Path | None,
-    ca_file: Path | None,
-    insecure: list[str] | None,
-    offline: bool = False,
-    data_dir: Path | None = None,
-) -> ImageAccess:
-    from pilotage.app.images import ImageAccess
-
-    return ImageAccess(authfile, ca_file, frozenset(insecure or ()), offline, data_dir=data_dir)
+    return ObjectSource(tuple(files or ()), access.data_dir, tolerant)
 
 
 async def _resolve(

@@ -7,21 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pilotage.cli.access import ImageAccess, with_access
 from pilotage.cli.output import Output, OutputOption, emit, say
-from pilotage.cli.sources import (
-    AuthfileOption,
-    CaFileOption,
-    DataDirOption,
-    FilesOption,
-    InsecureOption,
-    NamespaceOption,
-    OfflineOption,
-    TolerantOption,
-)
+from pilotage.cli.sources import FilesOption, NamespaceOption, TolerantOption
 
 if TYPE_CHECKING:
     from pilotage.app.explain import Explained
-    from pilotage.app.images import ImageAccess
     from pilotage.app.objects import ObjectSource
 
 __all__ = ["explain"]
@@ -29,6 +20,7 @@ __all__ = ["explain"]
 OK, NO_ANSWER = 0, 1
 
 
+@with_access
 def explain(
     topic: Annotated[str, typer.Argument(help="What to explain: cpo-image.")],
     names: Annotated[
@@ -37,13 +29,10 @@ def explain(
     ] = None,
     files: FilesOption = None,
     namespace: NamespaceOption = "",
-    data_dir: DataDirOption = None,
     tolerant: TolerantOption = False,
-    offline: OfflineOption = False,
-    authfile: AuthfileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_registry: InsecureOption = None,
     output: OutputOption = Output.TEXT,
+    *,
+    access: ImageAccess,
 ) -> None:
     """Show a decision and every rule that was considered, from manifests, a must-gather, stdin, or an instance.
 
@@ -54,11 +43,9 @@ def explain(
 
     Example: pilotage explain cpo-image -f must-gather/ --offline
     """
-    from pilotage.app.images import ImageAccess
     from pilotage.app.objects import ObjectSource
 
-    source = ObjectSource(tuple(files or ()), data_dir, tolerant)
-    access = ImageAccess(authfile, ca_file, frozenset(insecure_registry or ()), offline, data_dir=data_dir)
+    source = ObjectSource(tuple(files or ()), access.data_dir, tolerant)
     raise typer.Exit(asyncio.run(_explain(topic, tuple(names or ()), namespace, source, access, output)))
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pilotage.cli.access import ImageAccess, with_access
 from pilotage.cli.output import Output, OutputOption, emit
-from pilotage.cli.sources import AuthfileOption, CaFileOption, DataDirOption, InsecureOption, OfflineOption
 
 __all__ = ["overrides"]
 
@@ -25,18 +25,16 @@ TableArgument = Annotated[Path, typer.Argument(help="The override table (YAML)."
 
 
 @overrides.command("lint", short_help="Check a table, and the images in it.")
+@with_access
 def lint(
     table: TableArgument,
     previous: Annotated[Path | None, typer.Option("--previous", help="The table before the change.")] = None,
     oldest: Annotated[
         str, typer.Option("--oldest-supported", metavar="X.Y", help="Entries below this minor are reported.")
     ] = "",
-    offline: OfflineOption = False,
-    data_dir: DataDirOption = None,
-    authfile: AuthfileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_registry: InsecureOption = None,
     output: OutputOption = Output.TEXT,
+    *,
+    access: ImageAccess,
 ) -> None:
     """Check a table: format, duplicates, tags, gaps, architectures, images that cannot be pulled, older builds.
 
@@ -45,9 +43,7 @@ def lint(
     Example: pilotage overrides lint overrides.yaml --previous released.yaml
     """
     from pilotage.app import tables
-    from pilotage.app.images import ImageAccess
 
-    access = ImageAccess(authfile, ca_file, frozenset(insecure_registry or ()), offline, data_dir=data_dir)
     findings = asyncio.run(tables.lint(table, previous, oldest, access))
     lines = [
         f"{finding.severity}: {finding.code}: {finding.field or table}: {finding.message}"
@@ -86,6 +82,7 @@ def why(
 
 
 @overrides.command("retire", short_help="List entries that may go.")
+@with_access
 def retire(
     table: TableArgument,
     payload: Annotated[
@@ -100,11 +97,9 @@ def retire(
             help="A payload commit that descends from a pinned one. Repeatable.",
         ),
     ] = None,
-    data_dir: DataDirOption = None,
-    authfile: AuthfileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_registry: InsecureOption = None,
     output: OutputOption = Output.TEXT,
+    *,
+    access: ImageAccess,
 ) -> None:
     """List entries that may go, because the payload of their version carries the commit that the pinned image was built from.
 
@@ -114,10 +109,8 @@ def retire(
     Example: pilotage overrides retire overrides.yaml --payload quay.example.com/openshift/release:4.20.3-multi
     """
     from pilotage.app import tables
-    from pilotage.app.images import ImageAccess
     from pilotage.decision.render import table as as_table
 
-    access = ImageAccess(authfile, ca_file, frozenset(insecure_registry or ()), data_dir=data_dir)
     found = asyncio.run(tables.retire(table, tuple(payload), tuple(contains or ()), access))
     verdicts = {True: "yes", False: "no", None: "unknown"}
     rows = (

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pilotage.cli.access import ImageAccess, with_access
 from pilotage.cli.output import Output, OutputOption, emit
-from pilotage.cli.sources import DataDirOption, FilesOption, OfflineOption
+from pilotage.cli.sources import FilesOption
 
 if TYPE_CHECKING:
     from pilotage.controlplane.skew import CellState
@@ -41,6 +42,7 @@ def show(digest: DigestArgument, results: ResultsOption, output: OutputOption = 
 
 
 @skew.command("check", short_help="Say whether a hosted cluster is in proven combinations.")
+@with_access
 def check(
     digest: DigestArgument,
     cluster: Annotated[str, typer.Argument(help="The hosted cluster, NAMESPACE/NAME.")],
@@ -50,9 +52,9 @@ def check(
     ],
     architecture: Annotated[str, typer.Option("--architecture", help="amd64, arm64 or multi.")] = "multi",
     files: FilesOption = None,
-    data_dir: DataDirOption = None,
-    offline: OfflineOption = False,
     output: OutputOption = Output.TEXT,
+    *,
+    access: ImageAccess,
 ) -> None:
     """Say which combinations one hosted cluster is in, and whether each was proven with an operator image.
 
@@ -61,7 +63,7 @@ def check(
     Example: pilotage skew check sha256:66f4... clusters/aws-stage --results results.yaml --management "OpenShift 4.20"
     """
     states = asyncio.run(
-        _check(digest, cluster, results, management, architecture, tuple(files or ()), data_dir, offline)
+        _check(digest, cluster, results, management, architecture, tuple(files or ()), access)
     )
     _print(states, output)
     raise typer.Exit(OK if states and all(each.state in ("proven", "inherited") for each in states) else NO)
@@ -74,15 +76,13 @@ async def _check(
     management: str,
     architecture: str,
     files: tuple[str, ...],
-    data_dir: Path | None,
-    offline: bool,
+    access: ImageAccess,
 ) -> tuple[CellState, ...]:
     from pilotage.app import skew as app
-    from pilotage.app.images import ImageAccess
     from pilotage.app.objects import ObjectSource
     from pilotage.app.services import open_services
 
-    async with open_services(ObjectSource(files, data_dir), ImageAccess(is_offline=offline)) as opened:
+    async with open_services(ObjectSource(files, access.data_dir), access) as opened:
         return await app.check(opened.services, results, digest, cluster, management, architecture)
 
 
