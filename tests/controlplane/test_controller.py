@@ -344,3 +344,16 @@ async def test_the_board_shows_the_fleet(fleet: Fleet) -> None:
     assert records["clusters/demo"]["rule"] == "payload"
     assert records["clusters/new"]["resolved"] == ""
     assert {key for _, key in board.columns} <= set(records["clusters/new"])
+
+
+async def test_a_release_without_tag_and_digest_is_not_taken_for_latest(fleet) -> None:
+    """`latest` of a release is nobody's intention: the cluster is told to name one."""
+    await fleet.release("latest", await fleet.component("cpo-latest"))
+    await fleet.settings()
+    await fleet.cluster(release="quay.example.com/openshift/release")
+
+    async with fleet.runner() as runner:
+        await runner.settled()
+
+    assert await fleet.condition() == ("False", "ReleaseLookupFailed")
+    assert any("no tag or digest specified" in message for _, message in await fleet.events())

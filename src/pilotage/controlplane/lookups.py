@@ -81,7 +81,13 @@ class Lookups:
         """Version and control plane operator of a release payload."""
 
         async def look() -> Known[Release]:
-            pinned = await self._pin(image)
+            named = reference.parse(image)
+            # The source refuses a name without tag and digest; `latest` of a release is nobody's intention.
+            pinned = (
+                await self._pin(image)
+                if named.tag or named.digest
+                else named.at((await self._source.resolve(named)).digest)
+            )
             return Known(await self._releases.ask(pinned.digest, lambda: self._read_release(pinned)), image)
 
         return await _seen(look())
