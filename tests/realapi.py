@@ -27,6 +27,7 @@ import pytest
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pilotage" / "apiserver"
 """Of the developer: looked up before any test moves its home."""
 TOOL = Path(__file__).parents[1] / "tools" / "apiserver"
+SOURCES = ("main.go", "kubectl/main.go", "go.mod", "go.sum")
 TOKEN = "admin-of-a-test"
 START_LIMIT = 90.0
 STOP_LIMIT = 10.0
@@ -88,14 +89,19 @@ def _binaries() -> Path | None:
     if assets:
         folders: Sequence[Path] = (Path(assets),)
     else:
-        sources = b"".join((TOOL / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))
-        folders = sorted(CACHE.glob(f"{hashlib.sha256(sources).hexdigest()[:16]}-*"))
+        folders = built()
     whole = [
         folder
         for folder in folders
         if all(os.access(folder / name, os.X_OK) for name in ("etcd", "kube-apiserver"))
     ]
     return whole[-1] if whole else None
+
+
+def built() -> Sequence[Path]:
+    """What `tools/apiserver/build.sh` made of its sources as they are now: directories with etcd, kube-apiserver, kubectl."""
+    sources = b"".join((TOOL / name).read_bytes() for name in SOURCES)
+    return sorted(CACHE.glob(f"{hashlib.sha256(sources).hexdigest()[:16]}-*"))
 
 
 def _start(api: RealApi, binaries: Path) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build etcd and kube-apiserver for tests, once: prints the directory that holds them, fit for KUBEBUILDER_ASSETS.
+# Build etcd, kube-apiserver and kubectl for tests, once: prints the directory that holds them, fit for KUBEBUILDER_ASSETS.
 #
 # The directory is named after the sources and the Go version, below ${XDG_CACHE_HOME:-~/.cache}/pilotage/apiserver,
 # where the tests look for it by themselves. Cold, a build takes about 4 minutes on 2 cores; when it is there, nothing.
@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 cannot() {
-  echo "apiserver: NOT BUILT, tests against a real kube-apiserver will be skipped: $1" >&2
+  echo "apiserver: NOT BUILT, tests against a real kube-apiserver, and of kubectl, will be skipped: $1" >&2
   exit 3
 }
 sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi }
@@ -23,14 +23,14 @@ version=$(cd / && go env GOVERSION)
 oldest=$(printf '%s\n' "$needed" "${version#go}" | sort -V | head -n 1)
 [ "$oldest" = "$needed" ] || cannot "Go $needed or newer is needed, this machine has ${version#go}"
 
-sources=$(cat main.go go.mod go.sum | sha256 | cut -c 1-16)
+sources=$(cat main.go kubectl/main.go go.mod go.sum | sha256 | cut -c 1-16)
 home="${XDG_CACHE_HOME:-$HOME/.cache}/pilotage/apiserver"
 target="$home/$sources-$version"
-if [ ! -x "$target/kube-apiserver" ] || [ ! -x "$target/etcd" ]; then
+if [ ! -x "$target/kube-apiserver" ] || [ ! -x "$target/etcd" ] || [ ! -x "$target/kubectl" ]; then
   # Listing what is imported fetches exactly the modules that the build needs.
-  problem=$(go list -mod=readonly -deps . 2>&1 >/dev/null) || cannot "its modules cannot be fetched: ${problem##*$'\n'}"
+  problem=$(go list -mod=readonly -deps ./... 2>&1 >/dev/null) || cannot "its modules cannot be fetched: ${problem##*$'\n'}"
 
-  echo "apiserver: building kube-apiserver and etcd into $target (about 4 minutes, once)" >&2
+  echo "apiserver: building kube-apiserver, etcd and kubectl into $target (about 4 minutes, once)" >&2
   release=$(awk '$1 == "k8s.io/kubernetes" { print $2 }' go.mod)
   minor=${release#v1.}
   stamp=k8s.io/component-base/version
@@ -38,8 +38,9 @@ if [ ! -x "$target/kube-apiserver" ] || [ ! -x "$target/etcd" ]; then
   work=$(mktemp -d "$home/building.XXXXXX")
   trap 'rm -rf "$work"' EXIT
   # Nobody debugs it, so it goes without symbols: 111 MB instead of 151.
-  go build -mod=readonly -trimpath -buildvcs=false -o "$work/controlplane" -ldflags="-s -w
-    -X $stamp.gitVersion=$release -X $stamp.gitMajor=1 -X $stamp.gitMinor=${minor%%.*}" . || exit 1
+  flags="-s -w -X $stamp.gitVersion=$release -X $stamp.gitMajor=1 -X $stamp.gitMinor=${minor%%.*}"
+  go build -mod=readonly -trimpath -buildvcs=false -ldflags="$flags" -o "$work/controlplane" . || exit 1
+  go build -mod=readonly -trimpath -buildvcs=false -ldflags="$flags" -o "$work/kubectl" ./kubectl || exit 1
   ln -s controlplane "$work/etcd"
   ln -s controlplane "$work/kube-apiserver"
   chmod 755 "$work"
