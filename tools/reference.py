@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 import typer
 
-from pilotage.api import kinds, pilotage
+from pilotage.api import kinds
 from pilotage.app import rooms
 from pilotage.app.codes import CODES
 from pilotage.cli import program
@@ -311,7 +311,7 @@ def kinds_page() -> str:
         "`pilotage crds` prints their definitions.",
         "",
     ]
-    for definition in pilotage.DEFINITIONS:
+    for definition in kinds.DEFINITIONS:
         (shape,), definitions = msgspec.json.schema_components([definition.view])
         root = definitions[_target(shape)]
         lines += [f"### {definition.kind.kind}", "", _sentence(root.get("description", "")), ""]

@@ -68,7 +68,7 @@ def test_an_unknown_kind_is_answered_with_what_is_close(cli, kind: str, close: s
 
     assert (2, "") == ran[:2]
     assert f'UnknownKind: there is no kind called "{kind}"; did you mean {close}' in ran.err
-    assert "known kinds: configmaps, " in ran.err
+    assert "known kinds: alerts, " in ran.err
 
 
 def test_one_object_is_the_object_and_all_are_a_list(cli) -> None:
@@ -315,10 +315,9 @@ def test_the_definitions_can_be_applied(cli) -> None:
 
     assert (0, "") == (ran.code, ran.err)
     assert {"CustomResourceDefinition"} == {item.kind for item in items}
-    assert {
-        "controlplaneimages.controlplane.pilotage.dev",
-        "controlplanesettings.controlplane.pilotage.dev",
-    } == {item.meta.name for item in items}
+    assert {"controlplane.pilotage.dev", "gate.pilotage.dev"} == {
+        item.value()["spec"]["group"] for item in items
+    }
     assert 0 == cli("apply", "-f", "-", stdin=ran.out).code
     for item in items:
         for version in item.value()["spec"]["versions"]:

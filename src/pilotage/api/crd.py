@@ -57,7 +57,9 @@ def manifest(definition: Definition) -> dict[str, Any]:
             if name not in ("apiVersion", "kind", "metadata")
         },
     }
-    root.pop("required", None)
+    required = [name for name in root.pop("required", ()) if name not in ("apiVersion", "kind", "metadata")]
+    if required:
+        root["required"] = required
     if definition.rules:
         root["x-kubernetes-validations"] = [
             {"rule": rule, "message": message} for rule, message in definition.rules

@@ -10,13 +10,23 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Final
 
-from pilotage.api import config, core, hypershift, pilotage
+from pilotage.api import config, core, gate, hypershift, konflux, pilotage
+from pilotage.api.crd import Definition
 from pilotage.api.errors import InputError
 from pilotage.api.meta import Kind, Object
 
-__all__ = ["KNOWN", "find", "guess", "names_of", "of_object"]
+__all__ = ["DEFINITIONS", "KNOWN", "find", "guess", "names_of", "of_object"]
 
-KNOWN: Final = (*hypershift.KINDS, *pilotage.KINDS, *config.KINDS, *core.KINDS)
+KNOWN: Final = (
+    *hypershift.KINDS,
+    *pilotage.KINDS,
+    *gate.KINDS,
+    *konflux.KINDS,
+    *config.KINDS,
+    *core.KINDS,
+)
+DEFINITIONS: Final[tuple[Definition, ...]] = (*pilotage.DEFINITIONS, *gate.DEFINITIONS)
+"""The kinds that Pilotage serves itself: what `pilotage crds` prints."""
 
 
 def find(name: str) -> Kind:

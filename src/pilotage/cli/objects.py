@@ -97,9 +97,9 @@ def crds() -> None:
 
     Example: pilotage crds | kubectl apply -f -
     """
-    from pilotage.api import crd, pilotage, yaml
+    from pilotage.api import crd, kinds, yaml
 
-    print(yaml.dump_all(crd.manifest(definition) for definition in pilotage.DEFINITIONS), end="")
+    print(yaml.dump_all(crd.manifest(definition) for definition in kinds.DEFINITIONS), end="")
 
 
 async def _get(kind_name: str, name: str, namespace: str, source: ObjectSource, output: Output) -> None:
