@@ -219,6 +219,22 @@ async def test_a_shared_field_outlives_one_owner(store: Store):
     assert left.value()["spec"] == {"pause": True}
 
 
+async def test_a_status_is_written_onto_the_state_that_was_read(store: Store):
+    """With a resource version a status write is refused when somebody wrote in between: how a ledger is kept."""
+    read = await store.apply(POOL, KEY, pool(replicas=1), manager="me")
+    version = read.meta.resource_version
+    written = await store.patch_status(POOL, KEY, {"replicas": 1}, manager="me", resource_version=version)
+
+    with pytest.raises(ConflictError):
+        await store.patch_status(POOL, KEY, {"replicas": 2}, manager="me", resource_version=version)
+
+    kept = await store.get(POOL, KEY)
+    assert (1, written.meta.resource_version) == (
+        kept.value()["status"]["replicas"],
+        kept.meta.resource_version,
+    )
+
+
 async def test_conditions_merge_by_type(store: Store):
     """Two managers of conditions keep out of each other's way, in the order in which they came."""
     await store.apply(POOL, KEY, pool(replicas=1), manager="me")

@@ -302,9 +302,19 @@ class Writer(Protocol):
         ...
 
     async def patch_status(
-        self, kind: Kind, key: ObjectKey, status: Mapping[str, Any], *, manager: str
+        self,
+        kind: Kind,
+        key: ObjectKey,
+        status: Mapping[str, Any],
+        *,
+        manager: str,
+        resource_version: Version = "",
     ) -> Object:
-        """Server-side apply, with force, of the fields in `status` on the status subresource. Raises NotFoundError."""
+        """Server-side apply, with force, of the fields in `status` on the status subresource.
+
+        With a `resource_version` only onto that state of the object: ConflictError when it changed since. Raises
+        NotFoundError.
+        """
         ...
 
     async def delete(self, kind: Kind, key: ObjectKey) -> None:

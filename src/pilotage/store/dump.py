@@ -169,6 +169,7 @@ class DumpStore:
         status: Mapping[str, Any],  # noqa: ARG002
         *,
         manager: str,  # noqa: ARG002
+        resource_version: str = "",  # noqa: ARG002
     ) -> Object:
         self._refuse()
 

@@ -17,7 +17,7 @@ import msgspec
 from pilotage import __version__
 from pilotage.api.errors import PilotageError, RemoteError
 from pilotage.api.meta import Kind, Object, ObjectKey
-from pilotage.store.base import Event, InvalidObjectError, Listing
+from pilotage.store.base import Event, InvalidObjectError, Listing, Version
 from pilotage.store.cluster import bodies, requests
 from pilotage.store.cluster.access import Access, Clock
 from pilotage.store.cluster.pacing import RetryPolicy, SystemClock
@@ -203,9 +203,17 @@ class ClusterStore:
         return bodies.read_object(kind, await self._send(request))
 
     async def patch_status(
-        self, kind: Kind, key: ObjectKey, status: Mapping[str, Any], *, manager: str
+        self,
+        kind: Kind,
+        key: ObjectKey,
+        status: Mapping[str, Any],
+        *,
+        manager: str,
+        resource_version: Version = "",
     ) -> Object:
-        request = requests.apply_status(kind, key, status, manager, self._settings.field_validation)
+        request = requests.apply_status(
+            kind, key, status, manager, self._settings.field_validation, resource_version
+        )
         try:
             return bodies.read_object(kind, await self._send(request))
         except RemoteError as error:

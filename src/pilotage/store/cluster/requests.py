@@ -139,12 +139,18 @@ def apply(
 
 
 def apply_status(
-    kind: Kind, key: ObjectKey, status: Mapping[str, Any], manager: str, validation: str
+    kind: Kind,
+    key: ObjectKey,
+    status: Mapping[str, Any],
+    manager: str,
+    validation: str,
+    resource_version: str = "",
 ) -> Request:
+    precondition = {"resourceVersion": resource_version} if resource_version else {}
     body = {
         "apiVersion": kind.api_version,
         "kind": kind.kind,
-        "metadata": _key_metadata(key),
+        "metadata": _key_metadata(key) | precondition,
         "status": status,
     }
     query = (("fieldManager", manager), ("fieldValidation", validation), ("force", _flag(value=True)))

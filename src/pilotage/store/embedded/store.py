@@ -27,6 +27,7 @@ from pilotage.store.base import (
     Page,
     PatchType,
     Subresource,
+    Version,
     WatchOptions,
     WriteOptions,
     Written,
@@ -288,11 +289,19 @@ class EmbeddedStore:
         return (await self._write(lambda tx: self._verbs.apply(tx, kind, key, sent, options))).object
 
     async def patch_status(
-        self, kind: Kind, key: ObjectKey, status: Mapping[str, Any], *, manager: str
+        self,
+        kind: Kind,
+        key: ObjectKey,
+        status: Mapping[str, Any],
+        *,
+        manager: str,
+        resource_version: Version = "",
     ) -> Object:
         stated = orjson.loads(_sent(kind, status))
         options = WriteOptions(manager=manager, force=True)
-        return await self._write(lambda tx: self._verbs.apply_status(tx, kind, key, stated, options))
+        return await self._write(
+            lambda tx: self._verbs.apply_status(tx, kind, key, stated, options, resource_version)
+        )
 
     async def replace(
         self, kind: Kind, key: ObjectKey, manifest: Mapping[str, Any], *, manager: str

@@ -301,15 +301,23 @@ class Verbs:
         return Written(stored, warnings=(*warnings, *found))
 
     def apply_status(
-        self, tx: Transaction, kind: Kind, key: ObjectKey, status: Any, options: WriteOptions
+        self,
+        tx: Transaction,
+        kind: Kind,
+        key: ObjectKey,
+        status: Any,
+        options: WriteOptions,
+        resource_version: str = "",
     ) -> Object:
         """Apply only a status, with force."""
         target = self._target(tx, kind, key)
         target.present()
         if not target.traits.has_status:
             raise invalid(kind, key.name, [forbidden("status", "this kind has no status subresource")])
-        sent = encode({"apiVersion": kind.api_version, "kind": kind.kind, "status": status})
-        return self.apply(tx, kind, key, sent, options, "status").object
+        config = {"apiVersion": kind.api_version, "kind": kind.kind, "status": status}
+        if resource_version:
+            config["metadata"] = {"resourceVersion": resource_version}
+        return self.apply(tx, kind, key, encode(config), options, "status").object
 
     def _merge(
         self,
