@@ -327,12 +327,16 @@ class Store(Reader, Watcher, Writer, Protocol):
 
 
 class WriteOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to write. `validation`: what to do about unknown and doubled fields: refuse, tell, drop silently."""
+    """How to write. `validation`: what to do about unknown and doubled fields: refuse, tell, drop silently.
+
+    `complaints` are those that only the text that was sent could show: a field that stands there twice.
+    """
 
     manager: str = ""
     is_dry_run: bool = False
     force: bool = False
     validation: Literal["Strict", "Warn", "Ignore"] = "Warn"
+    complaints: tuple[str, ...] = ()
 
 
 class DeleteOptions(msgspec.Struct, frozen=True, kw_only=True):

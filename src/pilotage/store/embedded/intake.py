@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
 from pilotage.api.meta import Kind, ObjectKey
-from pilotage.store.base import BadRequestError, ConflictError, UnfitError
+from pilotage.store.base import BadRequestError, ConflictError, UnfitError, WriteOptions
 from pilotage.store.embedded.builtin import BUILT_IN
 from pilotage.store.embedded.fieldsets import is_field_set
 from pilotage.store.embedded.kinds import KindTraits
 from pilotage.store.embedded.metadata import clean_metadata, invalid, problem_of
+from pilotage.store.schema.problems import invalid as invalid_value
 
 __all__ = [
     "API_OWNED",
@@ -156,14 +157,26 @@ def untyped(subject: str, faults: list[str]) -> UnfitError:
 
 
 def complain(
-    kind: Kind, complaints: list[str], validation: Literal["Strict", "Warn", "Ignore"]
+    kind: Kind, complaints: list[str], options: WriteOptions, patched: Mapping[str, Any] | None = None
 ) -> tuple[str, ...]:
-    """What to warn of. Raises BadRequestError when the client wants to be refused."""
-    if not complaints or validation == "Ignore":
+    """What to warn of. `patched` is what a patch made, when it was one.
+
+    Raises InvalidObjectError, for what was not patched BadRequestError, when the client wants to be refused.
+    """
+    told = [*options.complaints, *complaints]
+    if not told or options.validation == "Ignore":
         return ()
-    if validation == "Warn":
-        return tuple(complaints)
-    raise BadRequestError(
-        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: strict decoding error:'
-        f" {', '.join(complaints)}"
-    )
+    if options.validation == "Warn":
+        return tuple(told)
+    problem = f"strict decoding error: {', '.join(told)}"
+    if patched is None:
+        raise BadRequestError(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {problem}'
+        )
+    # The server shows what the patch made; of a Secret nobody should see it in a message.
+    shown = "…" if (kind.group, kind.kind) == ("", "Secret") else orjson.dumps(patched).decode()
+    raise invalid(_NAMELESS, "", [invalid_value("patch", shown, problem)])
+
+
+_NAMELESS = Kind("", "", "", "")
+"""What the server calls the kind of something that was patched and cannot be read."""

@@ -138,7 +138,7 @@ class Verbs:
         key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
         self._check_place(tx, kind, key, traits)
         complaints = self._admit(kind, traits, value, None, unknown)
-        warnings = intake.complain(kind, complaints, options.validation)
+        warnings = intake.complain(kind, complaints, options)
         new = self._begin(kind, traits, value)
         problems = self._problems(kind, traits, new, None, "", [])
         if problems:
@@ -275,7 +275,7 @@ class Verbs:
         intake.check_preconditions(kind, key, config["metadata"], target.live)
         if config["metadata"].get("managedFields"):
             raise BadRequestError("metadata.managedFields must be nil")
-        warnings = intake.complain(kind, [_unknown(path) for path in unknown], options.validation)
+        warnings = intake.complain(kind, [_unknown(path) for path in unknown], options)
         config = intake.configuration(config, traits) if not subresource else _status_only(config)
         if traits.gate is not None:
             traits.gate.check_typed(config, subject)
@@ -406,7 +406,7 @@ class Verbs:
             problem = invalid_value("metadata.uid", metadata["uid"], "field is immutable")
             raise invalid(kind, key.name, [problem, problem])
         intake.check_preconditions(kind, key, metadata, live)
-        return self._change(tx, target, wanted, unknown, options, subresource)
+        return self._change(tx, target, wanted, unknown, options, subresource, is_patch=True)
 
     def _change(
         self,
@@ -416,6 +416,8 @@ class Verbs:
         unknown: list[str],
         options: WriteOptions,
         subresource: Subresource,
+        *,
+        is_patch: bool = False,
     ) -> Written:
         """From what is wanted of an object that is there to what is stored."""
         kind, traits, live = target.kind, target.traits, target.present()
@@ -425,7 +427,10 @@ class Verbs:
             new["spec"] = wanted.get("spec") or {}
         warnings = list(
             intake.complain(
-                kind, self._admit(kind, traits, new, live, unknown, subresource), options.validation
+                kind,
+                self._admit(kind, traits, new, live, unknown, subresource),
+                options,
+                wanted if is_patch else None,
             )
         )
         outcome = serverside.update(
