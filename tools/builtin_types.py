@@ -3,8 +3,10 @@
     python tools/builtin_types.py            start the kube-apiserver of tools/apiserver and ask it
     python tools/builtin_types.py KUBECONFIG ask the cluster of this file (its bearer token is used)
 
-The result is src/pilotage/store/schema/data/builtin_types.json.gz: the component schemas of `/openapi/v3` that the kinds we
-serve lead to, without descriptions. `/openapi/v2` names the groups that share a type, which no single document of v3 does.
+The result is src/pilotage/store/schema/data/builtin_types.json.gz, in two parts. `definitions` are the component schemas of
+`/openapi/v3` that the kinds we serve lead to, without descriptions; `/openapi/v2` names the groups that share a type, which no
+single document of v3 does. `structs` are the Go types behind them, as tools/apiserver/types prints them (needs Go): what
+decoding and its error messages depend on, and OpenAPI does not tell.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import ssl
+import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -60,15 +64,54 @@ def main() -> None:
         if GROUPS in shared.get(name, {}):
             schema[GROUPS] = shared[name][GROUPS]
     kept = _reachable(schemas, list(_roots(schemas)))
-    text = json.dumps({"version": version, "definitions": kept}, separators=(",", ":"), sort_keys=True)
+    content = {"version": version, "definitions": kept, **_go_types()}
+    text = json.dumps(content, separators=(",", ":"), sort_keys=True)
     TARGET.write_bytes(gzip.compress(text.encode(), mtime=0))
     print(f"{TARGET.relative_to(ROOT)}: {len(kept)} types of Kubernetes {version}, {len(text)} bytes as text")
 
 
-def _roots(schemas: Mapping[str, Any]) -> Iterator[str]:
-    served = SHARED_STORAGE | {
+def _served() -> set[tuple[str, str, str]]:
+    return SHARED_STORAGE | {
         (builtin.kind.group, builtin.kind.version, builtin.kind.kind) for builtin in BUILT_IN.values()
     }
+
+
+def _go_types() -> dict[str, Any]:
+    """`roots`: kind to struct; `structs`: fields with their types; `named`: what other names stand for."""
+    printed = subprocess.run(
+        ["go", "run", "-mod=readonly", "./types"],
+        cwd=ROOT / "tools" / "apiserver",
+        env={**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"},
+        check=True,
+        capture_output=True,
+    )
+    told = json.loads(printed.stdout)
+    roots = {}
+    for group, version, kind in _served():
+        key = f"{group}/{version}".removeprefix("/") + f" {kind}"
+        roots[key] = told["roots"][key]
+    structs: dict[str, dict[str, str]] = {}
+    named: dict[str, str] = {}
+    waiting = list(roots.values())
+    while waiting:
+        name = waiting.pop()
+        for part in filter(None, name.replace("*", "[]").replace("map[", "]").split("]")):
+            part = part.removeprefix("[")  # noqa: PLW2901
+            if part in told["named"] and part not in named:
+                named[part] = told["named"][part]
+                waiting.append(named[part])
+            if part in told["structs"] and part not in structs:
+                fields = told["structs"][part]["fields"]
+                structs[part] = {
+                    field: f"{about['type']} {about.get('empty', '')}".strip()
+                    for field, about in fields.items()
+                }
+                waiting += [about["type"] for about in fields.values()]
+    return {"roots": roots, "structs": structs, "named": named}
+
+
+def _roots(schemas: Mapping[str, Any]) -> Iterator[str]:
+    served = _served()
     wanted = served | {(group, version, f"{kind}List") for group, version, kind in served}
     for name, schema in schemas.items():
         is_served = any(

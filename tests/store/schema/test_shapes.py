@@ -1,4 +1,4 @@
-"""How places merge: built-in kinds from the table, custom resources from their schema."""
+"""How places merge: built-in kinds from their published types, custom resources from their schema."""
 
 import json
 from pathlib import Path
@@ -7,36 +7,42 @@ import pytest
 
 from pilotage.store.schema.compiled import compile_schema
 from pilotage.store.schema.definition import read_definition
-from pilotage.store.schema.listtypes import CustomShape, built_in_shape
-from pilotage.store.schema.places import METADATA, Place
+from pilotage.api.meta import Kind
+from pilotage.store.schema.builtinshapes import TypePlace, place_of
+from pilotage.store.schema.listtypes import CustomShape
+from pilotage.store.schema.places import METADATA, OBJECT
 
 RECORDED = json.loads((Path(__file__).parent / "cases" / "builtin_shapes.json").read_text())
 
 
-def told(place: Place, path: str = "") -> list[list[object]]:
-    """Every place that is more than a plain map or list."""
+def told(place: TypePlace, path: str = "") -> list[list[object]]:
+    """Every place that is more than a plain map or list; schemas, which contain themselves, are left out."""
     if place.atomic_map:
         return [[path, "atomic", [], {}]]
+    if path.endswith("openAPIV3Schema"):
+        return []
     rows: list[list[object]] = []
     if place.list_type != "atomic":
         rows.append([path, place.list_type, list(place.list_keys), dict(place.key_defaults)])
         rows += told(place.items, f"{path}[]") if place.items is not None else []
-    for name, child in place.fields.items():
+    for name, child in place.properties.items():
         rows += told(child, f"{path}.{name}")
     return sorted(rows, key=lambda row: str(row[0]))
 
 
 @pytest.mark.parametrize("name", sorted(RECORDED))
-def test_the_table_says_what_the_openapi_documents_of_the_api_server_say(name):
+def test_places_say_what_the_openapi_documents_of_the_api_server_say(name):
     """Keyed lists, their keys and defaults, sets and atomic maps of each built-in kind."""
     group_version, kind = name.split()
     group = "" if group_version == "api/v1" else group_version.split("/")[1]
-    assert sorted(RECORDED[name], key=lambda row: row[0]) == told(built_in_shape(group, kind))
+    assert sorted(RECORDED[name], key=lambda row: row[0]) == told(
+        place_of(Kind(group, group_version.rpartition("/")[2], kind, ""))
+    )
 
 
 def test_any_kind_has_metadata_that_merges():
     """Finalizers are a set and owners keyed by uid, also for kinds that nobody knows."""
-    metadata = built_in_shape("example.com", "Unknown").field("metadata")
+    metadata = OBJECT.field("metadata")
     assert metadata.field("finalizers").list_type == "set"
     assert metadata.field("ownerReferences").list_keys == ("uid",)
     assert metadata.field("ownerReferences").item().atomic_map

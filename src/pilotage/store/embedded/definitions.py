@@ -18,7 +18,6 @@ from pilotage.store.base import NotFoundError
 from pilotage.store.embedded import rows
 from pilotage.store.embedded.builtin import BUILT_IN, Builtin
 from pilotage.store.embedded.kinds import KindTraits, ScalePaths, ServedKind, TraitsOf, storage_type
-from pilotage.store.embedded.schema import METADATA, Place, Shape
 
 if TYPE_CHECKING:
     from pilotage.store.schema.definition import Definition, Version
@@ -31,22 +30,6 @@ DEFINITION_TYPE = storage_type(DEFINITION.group, DEFINITION.kind)
 
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _RULES = "x-kubernetes-validations"
-
-
-class _Root(msgspec.Struct, frozen=True):
-    """The shape of a whole object: its schema, but metadata is the same everywhere."""
-
-    node: Shape
-    atomic_map: bool = False
-    list_type: Any = "atomic"
-    list_keys: tuple[str, ...] = ()
-    key_defaults: Any = msgspec.field(default_factory=dict)
-
-    def field(self, name: str) -> Shape:
-        return METADATA if name == "metadata" else self.node.field(name)
-
-    def item(self) -> Shape:
-        return Place()
 
 
 class _Defined:
@@ -74,13 +57,14 @@ class _Defined:
     def _derived(self, name: str) -> KindTraits:
         from pilotage.store.embedded.admission import Gate  # noqa: PLC0415 start-up time
         from pilotage.store.schema.definition import resource_kind  # noqa: PLC0415
+        from pilotage.store.schema.listtypes import CustomShape  # noqa: PLC0415
 
         definition = self.definition
         version = definition.version(name)
         resource = resource_kind(definition, name)
         schema = self.schema(name)
         return KindTraits(
-            _Root(resource.schema),
+            CustomShape(resource.schema),
             has_status=resource.has_status,
             gate=Gate(resource, schema if _RULES.encode() in orjson.dumps(schema) else {}),
             storage=f"{definition.spec.group}/{definition.storage_version}",

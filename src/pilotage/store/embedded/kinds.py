@@ -14,7 +14,7 @@ import msgspec
 
 from pilotage.api.meta import Kind
 from pilotage.store.embedded.builtin import BUILT_IN, field_paths
-from pilotage.store.embedded.schema import Place, Shape, well_known
+from pilotage.store.embedded.schema import Shape, well_known
 
 if TYPE_CHECKING:
     from pilotage.store.embedded.admission import Gate
@@ -122,7 +122,7 @@ _WITH_GENERATION = frozenset(
 @cache
 def well_known_traits(kind: Kind) -> KindTraits:
     """What can be known of a kind without its definition."""
-    shape: Place = well_known(kind)
+    shape = well_known(kind)
     builtin = BUILT_IN.get((kind.group, kind.kind))
     if builtin is None:
         is_plain = kind.group in _PLAIN_GROUPS or (kind.group, kind.kind) in _PLAIN

@@ -1,26 +1,21 @@
-"""How each place of an object merges: the schema port of server-side apply, and the knowledge that needs no schema.
+"""How each place of an object merges: what server-side apply and strategic merge patches ask, and who answers.
 
-A custom resource definition says for each list whether it is atomic, a set, or a map with keys
-(`x-kubernetes-list-type`, `x-kubernetes-list-map-keys`), and for each map whether it is atomic
-(`x-kubernetes-map-type`). `Shape` is that knowledge for one place; walking an object walks its shapes along. Anything
-that answers these questions can stand in, such as a shape read from a definition.
-
-`well_known` answers without definitions: conditions are keyed by type, owner references by uid, finalizers are a set, the
-lists of a pod's spec are keyed as in `core/v1`; every other list is atomic and every map merges field by field.
+`Shape` is the knowledge for one place; walking an object walks its shapes along. The schema of a custom resource answers
+for its kind (`schema.listtypes`), the published types for the built-in kinds (`schema.builtinshapes`), and of any other
+kind `well_known` says what most kinds have in common: conditions are keyed by type, owner references by uid,
+finalizers are a set, every other list is one value and every map merges field by field.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
-
-import msgspec
+from typing import Any, Protocol
 
 from pilotage.api.meta import Kind
+from pilotage.store.embedded.builtin import BUILT_IN
+from pilotage.store.schema.places import ANYTHING, METADATA, OBJECT, ListType, Place
 
 __all__ = ["ANYTHING", "METADATA", "ListType", "Place", "Shape", "well_known"]
-
-ListType = Literal["atomic", "set", "map"]
 
 
 class Shape(Protocol):
@@ -44,73 +39,20 @@ class Shape(Protocol):
         """What a key field means when an item leaves it out, such as `protocol: TCP`."""
         ...
 
+    @property
+    def patch_key(self) -> str | None:
+        """The field by which a strategic merge patch merges a list here; empty: items are plain; None: it replaces."""
+        ...
+
     def field(self, name: str) -> Shape: ...
 
     def item(self) -> Shape: ...
 
 
-class Place(msgspec.Struct, frozen=True):
-    """A shape written by hand. Fields that `fields` does not name are `ANYTHING`."""
+def well_known(kind: Kind) -> Shape:
+    """The shape of a kind as far as it can be known without a definition of it."""
+    if (kind.group, kind.kind) not in BUILT_IN:
+        return OBJECT
+    from pilotage.store.schema.builtinshapes import BuiltinShape  # noqa: PLC0415 start-up time
 
-    fields: Mapping[str, Place] = {}
-    atomic_map: bool = False
-    list_type: ListType = "atomic"
-    list_keys: tuple[str, ...] = ()
-    key_defaults: Mapping[str, Any] = {}
-    items: Place | None = None
-
-    def field(self, name: str) -> Place:
-        return self.fields.get(name, ANYTHING)
-
-    def item(self) -> Place:
-        return self.items or ANYTHING
-
-
-ANYTHING = Place()
-"""Nothing is known: maps merge field by field, lists are one value."""
-
-
-def _keyed(*keys: str, items: Place | None = None, defaults: Mapping[str, Any] | None = None) -> Place:
-    return Place(list_type="map", list_keys=keys, items=items, key_defaults=defaults or {})
-
-
-METADATA = Place({"finalizers": Place(list_type="set"), "ownerReferences": _keyed("uid")})
-_STATUS = Place({"conditions": _keyed("type")})
-_CONTAINER = Place(
-    {
-        "env": _keyed("name"),
-        "ports": _keyed("containerPort", "protocol", defaults={"protocol": "TCP"}),
-        "volumeDevices": _keyed("devicePath"),
-        "volumeMounts": _keyed("mountPath"),
-    }
-)
-_POD_SPEC = Place(
-    {
-        "containers": _keyed("name", items=_CONTAINER),
-        "ephemeralContainers": _keyed("name", items=_CONTAINER),
-        "hostAliases": _keyed("ip"),
-        "imagePullSecrets": _keyed("name"),
-        "initContainers": _keyed("name", items=_CONTAINER),
-        "volumes": _keyed("name"),
-    }
-)
-_POD_TEMPLATE = Place({"metadata": METADATA, "spec": _POD_SPEC})
-
-_OBJECT = Place({"metadata": METADATA, "status": _STATUS})
-_POD = Place({"metadata": METADATA, "spec": _POD_SPEC, "status": _STATUS})
-_POD_OWNER = Place({"metadata": METADATA, "spec": Place({"template": _POD_TEMPLATE}), "status": _STATUS})
-
-_SHAPES: Mapping[tuple[str, str], Place] = {
-    ("", "Pod"): _POD,
-    ("", "ReplicationController"): _POD_OWNER,
-    ("apps", "DaemonSet"): _POD_OWNER,
-    ("apps", "Deployment"): _POD_OWNER,
-    ("apps", "ReplicaSet"): _POD_OWNER,
-    ("apps", "StatefulSet"): _POD_OWNER,
-    ("batch", "Job"): _POD_OWNER,
-}
-
-
-def well_known(kind: Kind) -> Place:
-    """The shape of a kind as far as it can be known without its definition."""
-    return _SHAPES.get((kind.group, kind.kind), _OBJECT)
+    return BuiltinShape(kind)

@@ -1,7 +1,7 @@
 """Strategic merge patch: a merge patch that knows how the lists of built-in kinds merge. Pure.
 
-Lists of maps merge by the keys that Kubernetes' types name in `patchMergeKey`, which for these lists is the first key of
-server-side apply; lists of a set unite; other lists are replaced. Directives in the patch: `$patch: delete|replace|merge`,
+Lists of maps merge by the key that Kubernetes' types name in `patchMergeKey`; lists of plain items with the strategy `merge`
+unite; other lists are replaced. Directives in the patch: `$patch: delete|replace|merge`,
 `$deleteFromPrimitiveList/<field>`, `$setElementOrder/<field>`, `$retainKeys`. Follows
 `k8s.io/apimachinery/pkg/util/strategicpatch`.
 """
@@ -72,13 +72,13 @@ def _map(value: Mapping[str, Any], patch: Mapping[str, Any], shape: Shape) -> di
 
 def _list(present: Any, patch: list[Any], shape: Shape) -> list[Any]:
     before = present if isinstance(present, list) else []
-    if shape.list_type == "set":
+    key = shape.patch_key
+    if key == "":
         return [*before, *(item for item in dict.fromkeys(patch) if item not in before)]
-    if shape.list_type != "map":
+    if key is None:
         return [_plain(item) for item in patch]
     if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
         return [_plain(item) for item in patch if not (isinstance(item, dict) and "$patch" in item)]
-    key = shape.list_keys[0]
     merged = list(before)
     for item in patch:
         _merge_item(merged, item, key, shape)
@@ -107,7 +107,7 @@ def _merge_item(merged: list[Any], item: Any, key: str, shape: Shape) -> None:
 
 def _ordered(items: list[Any], order: list[Any], shape: Shape) -> list[Any]:
     """The items that `order` names in its order, each of the others after the one it followed."""
-    key = shape.list_keys[0] if shape.list_type == "map" else ""
+    key = shape.patch_key
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item

@@ -3,6 +3,9 @@
 One file holds them (`data/README.md` says where it comes from); it is read when the first built-in object is written
 or somebody asks for OpenAPI documents, and kept. A type has its fields under `properties`; another type stands
 there as `$ref`, or inside `allOf` when something is said besides, such as a default.
+
+Beside them stand the Go structs into which the API server decodes these kinds. They say what OpenAPI does not: what the types
+are called in error messages, which fields are pointers, and which are left out when they are empty.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import orjson
 
 from pilotage.api.meta import Kind
 
-__all__ = ["REFERENCE", "definitions", "kubernetes_version", "root", "roots"]
+__all__ = ["REFERENCE", "GoTypes", "definitions", "go_types", "kubernetes_version", "root", "roots"]
 
 REFERENCE = "#/components/schemas/"
 """What a `$ref` begins with; the name of a type follows."""
@@ -27,7 +30,17 @@ _FILE = Path(__file__).parent / "data" / "builtin_types.json.gz"
 _GROUPS = "x-kubernetes-group-version-kind"
 
 
-class _File(msgspec.Struct, frozen=True):
+class GoTypes(msgspec.Struct, frozen=True):
+    """`roots`: kinds (`apps/v1 Deployment`) to structs. `structs`: fields by name, each a type, then ` omit` when an empty one is
+    left out, ` zero` when one that was never set is. `named`: what other names stand for; `own` reads JSON by itself.
+    """
+
+    roots: Mapping[str, str]
+    structs: Mapping[str, Mapping[str, str]]
+    named: Mapping[str, str]
+
+
+class _File(GoTypes, frozen=True):
     version: str
     definitions: Mapping[str, dict[str, Any]]
 
@@ -40,6 +53,11 @@ def _file() -> _File:
 def definitions() -> Mapping[str, dict[str, Any]]:
     """OpenAPI v3 schemas by name, such as `io.k8s.api.core.v1.Pod`. Shared by all who ask: not to be changed."""
     return _file().definitions
+
+
+def go_types() -> GoTypes:
+    """The Go types of the built-in kinds."""
+    return _file()
 
 
 def kubernetes_version() -> str:

@@ -102,6 +102,11 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
             if key in fields and fields[key].default is not None
         }
 
+    @property
+    def patch_key(self) -> None:
+        """Strategic merge patches are for built-in kinds: here they would replace lists."""
+        return
+
     def field(self, name: str) -> Node | Place:
         """The place under `name`; a place that asks for nothing when the schema has none."""
         if self.embedded and name == "metadata":

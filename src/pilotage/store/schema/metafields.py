@@ -13,7 +13,7 @@ from typing import Any
 
 from pilotage.store.schema.gotext import is_integer, json_type, quoted
 
-__all__ = ["MetadataError", "read_metadata"]
+__all__ = ["MetadataError", "read_metadata", "read_micro_time", "read_time"]
 
 _STRUCTS = {"managedFields": "ManagedFieldsEntry", "ownerReferences": "OwnerReference"}
 _Reader = Callable[[Any, "_Reading", str], Any]
@@ -59,6 +59,7 @@ def _boolean(value: Any, _reading: _Reading, path: str) -> bool:
     return value
 
 
+_SECONDS = ("05", r"[0-5][0-9](?:[.,][0-9]+)?")
 _LAYOUT = (
     ("2006", "[0-9]{4}"),
     ("-", "-"),
@@ -70,32 +71,52 @@ _LAYOUT = (
     (":", ":"),
     ("04", "[0-5][0-9]"),
     (":", ":"),
-    ("05", r"[0-5][0-9](?:[.,][0-9]+)?"),
+    _SECONDS,
     ("Z07:00", r"Z|[+-][0-9]{2}:[0-9]{2}"),
 )
 """RFC 3339 in Go's notation, with what each element may be."""
+_MICRO_LAYOUT = (
+    *_LAYOUT[:-2],
+    ("05", "[0-5][0-9]"),
+    (".000000", r"[.,][0-9]{6}"),
+    _LAYOUT[-1],
+)
+
+
+def read_time(value: str) -> str:
+    """`2006-01-02T15:04:05Z` of a time in whole seconds. Raises MetadataError."""
+    return _read_time(value, _LAYOUT).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_micro_time(value: str) -> str:
+    """`2006-01-02T15:04:05.000000Z` of a time in microseconds. Raises MetadataError."""
+    return _read_time(value, _MICRO_LAYOUT).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _read_time(value: str, layout: tuple[tuple[str, str], ...]) -> datetime:
+    rest = value
+    for element, pattern in layout:
+        found = re.match(pattern, rest)
+        if found is None:
+            raise _no_time(value, layout, f"cannot parse {quoted(rest)} as {quoted(element)}")
+        rest = rest[found.end() :]
+    if rest:
+        raise _no_time(value, layout, f"extra text: {quoted(rest)}")
+    try:
+        return datetime.fromisoformat(value.replace(",", ".")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _no_time(value, layout, "day out of range") from None
 
 
 def _time(value: Any, _reading: _Reading, path: str) -> str:
     if not isinstance(value, str):
         raise _refused(value, path, "string")
-    rest = value
-    for element, pattern in _LAYOUT:
-        found = re.match(pattern, rest)
-        if found is None:
-            raise _no_time(value, f"cannot parse {quoted(rest)} as {quoted(element)}")
-        rest = rest[found.end() :]
-    if rest:
-        raise _no_time(value, f"extra text: {quoted(rest)}")
-    try:
-        when = datetime.fromisoformat(value.replace(",", "."))
-        return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError):
-        raise _no_time(value, "day out of range") from None
+    return read_time(value)
 
 
-def _no_time(value: str, what: str) -> MetadataError:
-    return MetadataError(f"parsing time {quoted(value)} as {quoted('2006-01-02T15:04:05Z07:00')}: {what}")
+def _no_time(value: str, layout: tuple[tuple[str, str], ...], what: str) -> MetadataError:
+    form = "".join(element for element, _ in layout)
+    return MetadataError(f"parsing time {quoted(value)} as {quoted(form)}: {what}")
 
 
 def _texts_by_name(value: Any, reading: _Reading, path: str) -> dict[str, str]:

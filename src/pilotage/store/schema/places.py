@@ -1,4 +1,4 @@
-"""How one place merges in a server-side apply, written by hand where no schema says so."""
+"""How one place of an object merges, written by hand where no schema says so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["ANYTHING", "METADATA", "ListType", "Place", "grow"]
+__all__ = ["ANYTHING", "METADATA", "OBJECT", "ListType", "Place"]
 
 ListType = Literal["atomic", "set", "map"]
 
@@ -26,6 +26,13 @@ class Place(msgspec.Struct, frozen=True):
     key_defaults: Mapping[str, Any] = {}
     items: Place | None = None
 
+    @property
+    def patch_key(self) -> str | None:
+        """By which field a strategic merge patch merges a list here: empty when items are plain, None when it is replaced."""
+        if self.list_type == "map":
+            return self.list_keys[0]
+        return "" if self.list_type == "set" else None
+
     def field(self, name: str) -> Place:
         return self.fields.get(name, ANYTHING)
 
@@ -36,41 +43,14 @@ class Place(msgspec.Struct, frozen=True):
 ANYTHING = Place()
 """Nothing is known: maps merge field by field, lists are one value."""
 
+METADATA = Place(
+    {
+        "finalizers": Place(list_type="set"),
+        "ownerReferences": Place(list_type="map", list_keys=("uid",), items=Place(atomic_map=True)),
+    }
+)
 
-def grow(table: Mapping[str, str]) -> Place:
-    """A tree from a table: a path such as `spec.containers[].env` to what stands there.
-
-    `atomic` is a map that is one value, `set` a set, anything else the keys of a list, each with its default if it has one:
-    `containerPort=0 protocol=TCP`.
-    """
-    branches: dict[str, dict[str, str]] = {}
-    for path, what in table.items():
-        head, _, rest = path.partition(".")
-        branches.setdefault(head.removesuffix("[]"), {})["[]." * head.endswith("[]") + rest] = what
-    return Place({name: _place(branch) for name, branch in branches.items()})
-
-
-def _place(branch: Mapping[str, str]) -> Place:
-    what = branch.get("", "")
-    below = {path: child for path, child in branch.items() if path and not path.startswith("[].")}
-    inside = {path.removeprefix("[]."): child for path, child in branch.items() if path.startswith("[].")}
-    if what == "atomic":
-        return Place(atomic_map=True)
-    fields = grow(below).fields if below else {}
-    if not what:
-        return Place(fields)
-    items = _place(inside) if "" in inside else (grow(inside) if inside else None)
-    if what == "set":
-        return Place(fields, list_type="set", items=items)
-    keys = [part.partition("=") for part in what.split()]
-    defaults = {name: int(text) if text.isdigit() else text for name, found, text in keys if found}
-    return Place(
-        fields,
-        list_type="map",
-        list_keys=tuple(name for name, _, _ in keys),
-        key_defaults=defaults,
-        items=items,
-    )
-
-
-METADATA = grow({"finalizers": "set", "ownerReferences": "uid", "ownerReferences[]": "atomic"})
+OBJECT = Place(
+    {"metadata": METADATA, "status": Place({"conditions": Place(list_type="map", list_keys=("type",))})}
+)
+"""An object of a kind that nobody defined: what most kinds have in common."""
