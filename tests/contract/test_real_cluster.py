@@ -64,12 +64,16 @@ class Secluded:
     def _shows(self, item: Object) -> bool:
         return item.meta.uid not in self._hidden and not item.meta.namespace.startswith("kube-")
 
-    async def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Listing:
-        found = await self._store.list(kind, namespace, labels)
+    async def list(
+        self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None, *, name: str = ""
+    ) -> Listing:
+        found = await self._store.list(kind, namespace, labels, name=name)
         return Listing(tuple(filter(self._shows, found.items)), found.resource_version)
 
-    async def watch(self, kind: Kind, resource_version: str, namespace: str = "") -> AsyncIterator[Event]:
-        async for event in self._store.watch(kind, resource_version, namespace):
+    async def watch(
+        self, kind: Kind, resource_version: str, namespace: str = "", *, name: str = ""
+    ) -> AsyncIterator[Event]:
+        async for event in self._store.watch(kind, resource_version, namespace, name=name):
             if self._shows(event.object):
                 yield event
 

@@ -55,6 +55,29 @@ async def test_a_watch_of_a_namespace_tells_of_no_other(store: EmbeddedStore):
     assert await take(store.watch(KIND, start, "a"), 1) == [("ADDED", "y")]
 
 
+async def test_one_name_is_listed_and_watched_alone(store: EmbeddedStore):
+    """A list and a watch of one name hold that object or nothing, and the watch tells its beginning, changes and end."""
+    await store.apply(KIND, key("other"), {}, manager="me")
+    before = await store.list(KIND, "a", name="x")
+    assert before.items == ()
+    created = await store.apply(KIND, key("x"), {}, manager="me")
+    await store.apply(KIND, key("x", "b"), {}, manager="me")
+    assert (await store.list(KIND, "a", name="x")).items == (created,)
+    await store.apply(KIND, key("other"), {"data": {"a": "b"}}, manager="me")
+    assert await take(store.watch(KIND, before.resource_version, "a", name="x"), 1) == [("ADDED", "x")]
+    version = (await store.list(KIND, "a", name="x")).resource_version
+    await store.delete(KIND, key("other"))
+    await store.delete(KIND, key("x"))
+    assert await take(store.watch(KIND, version, "a", name="x"), 1) == [("DELETED", "x")]
+    follow = asyncio.create_task(
+        take(store.watch(KIND, (await store.list(KIND, "a", name="x")).resource_version, "a", name="x"), 1)
+    )
+    await asyncio.sleep(0)
+    await store.apply(KIND, key("another"), {}, manager="me")
+    await store.apply(KIND, key("x"), {}, manager="me")
+    assert await follow == [("ADDED", "x")]
+
+
 async def test_a_watch_from_zero_begins_with_what_is_there(store: EmbeddedStore):
     """Version 0 asks for the present objects first, as ADDED."""
     for name in ("a", "b"):

@@ -68,11 +68,15 @@ class CacheReader:
         if informer is not None:
             informer.written(found)
 
-    async def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Listing:
+    async def list(
+        self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None, *, name: str = ""
+    ) -> Listing:
         informer = self._informers.find(kind)
         if informer is None:
-            return await self._source.list(kind, namespace, labels)
+            return await self._source.list(kind, namespace, labels, name=name)
         found = informer.list(namespace)
+        if name:
+            found = tuple(item for item in found if item.meta.name == name)
         if labels:
             wanted = labels.items()
             found = tuple(item for item in found if wanted <= item.labels.items())

@@ -7,13 +7,16 @@ itself. The first is a failure like any other; a worker that took it for the sec
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
-__all__ = ["cancel_all", "is_being_cancelled"]
+from pilotage.runtime.clock import Timers
+
+__all__ = ["cancel_all", "deadline", "is_being_cancelled"]
 
 
-async def cancel_all(tasks: Sequence[asyncio.Task[Any]]) -> None:
+async def cancel_all(tasks: Sequence[asyncio.Future[Any]]) -> None:
     """Cancel the tasks and wait until they have ended, however they end."""
     for task in tasks:
         task.cancel()
@@ -24,3 +27,15 @@ def is_being_cancelled() -> bool:
     """Somebody asked the current task to end."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+@asynccontextmanager
+async def deadline(clock: Timers, seconds: float) -> AsyncIterator[None]:
+    """Raises TimeoutError when the block takes longer, by our clock, which may be simulated; asyncio knows only its loop's."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as scope:
+        alarm = clock.call_later(seconds, lambda: scope.reschedule(loop.time()))
+        try:
+            yield
+        finally:
+            alarm.cancel()

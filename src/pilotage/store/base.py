@@ -266,14 +266,18 @@ class Reader(Protocol):
         """Raises NotFoundError."""
         ...
 
-    async def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Listing:
-        """All objects of the kind, of one namespace, or with all of `labels`; sorted by namespace, then name."""
+    async def list(
+        self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None, *, name: str = ""
+    ) -> Listing:
+        """All objects of the kind, of one namespace, with all of `labels`, of one `name`; sorted by namespace, then name."""
         ...
 
 
 class Watcher(Protocol):
-    def watch(self, kind: Kind, resource_version: str, namespace: str = "") -> AsyncIterator[Event]:
-        """Every change after `resource_version`, in order, until the caller stops.
+    def watch(
+        self, kind: Kind, resource_version: str, namespace: str = "", *, name: str = ""
+    ) -> AsyncIterator[Event]:
+        """Every change after `resource_version`, in order, until the caller stops. `name`: of the object of this name.
 
         Raises ExpiredError when that version was compacted: list again.
         """

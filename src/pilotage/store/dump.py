@@ -127,21 +127,25 @@ class DumpStore:
             raise NotFoundError(kind, key)
         return item
 
-    async def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Listing:
+    async def list(
+        self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None, *, name: str = ""
+    ) -> Listing:
         wanted = (labels or {}).items()
         items = tuple(
             item
             for key, item in self._objects.get((kind.group, kind.kind), {}).items()
-            if (not namespace or key.namespace == namespace) and wanted <= item.labels.items()
+            if namespace in ("", key.namespace) and name in ("", key.name) and wanted <= item.labels.items()
         )
         return Listing(items, self._resource_version)
 
     # Watcher
 
-    async def watch(self, kind: Kind, resource_version: str, namespace: str = "") -> AsyncIterator[Event]:
+    async def watch(
+        self, kind: Kind, resource_version: str, namespace: str = "", *, name: str = ""
+    ) -> AsyncIterator[Event]:
         """Nothing ever happens in a dump; from `0` or an empty version, what is there is told first."""
         if resource_version in {"", "0"}:
-            for item in (await self.list(kind, namespace)).items:
+            for item in (await self.list(kind, namespace, name=name)).items:
                 yield Event("ADDED", item)
         await asyncio.Event().wait()
 

@@ -110,13 +110,15 @@ class ClusterStore:
     async def get(self, kind: Kind, key: ObjectKey) -> Object:
         return bodies.read_object(kind, await self._send(requests.get(kind, key)))
 
-    async def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Listing:
+    async def list(
+        self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None, *, name: str = ""
+    ) -> Listing:
         """The newest state, read from the quorum. Raises RemoteError `KindNotServed` when the cluster has no such kind."""
         for _ in range(_PAGED_ATTEMPTS):
-            listing = await self._list(kind, namespace, labels, self._settings.page)
+            listing = await self._list(kind, namespace, labels, name, self._settings.page)
             if listing is not None:
                 return listing
-        listing = await self._list(kind, namespace, labels, 0)
+        listing = await self._list(kind, namespace, labels, name, 0)
         if listing is None:
             raise RemoteError(
                 "ServerError", f"list {kind.resource}: a list without pages expired", hint="try again"
@@ -124,13 +126,13 @@ class ClusterStore:
         return listing
 
     async def _list(
-        self, kind: Kind, namespace: str, labels: Mapping[str, str] | None, limit: int
+        self, kind: Kind, namespace: str, labels: Mapping[str, str] | None, name: str, limit: int
     ) -> Listing | None:
         """All pages of one snapshot; None when it was gone before the last page."""
         items: list[Object] = []
         continuation = ""
         while True:
-            request = requests.list_page(kind, namespace, labels, limit, continuation)
+            request = requests.list_page(kind, namespace, labels, limit, continuation, name)
             code, body, asked = await self._exchange(request)
             if code == 410:
                 return None
@@ -145,7 +147,7 @@ class ClusterStore:
     # Watcher
 
     async def watch(
-        self, kind: Kind, resource_version: str, namespace: str = ""
+        self, kind: Kind, resource_version: str, namespace: str = "", *, name: str = ""
     ) -> AsyncGenerator[Event, None]:
         """One stream. Ends when the server ends it, after some minutes, or the store is closed.
 
@@ -154,7 +156,7 @@ class ClusterStore:
         """
         first, last = self._settings.watch_seconds
         seconds = random.randint(first, last)  # noqa: S311 -- spreads load, protects nothing
-        request = requests.watch(kind, namespace, resource_version, seconds)
+        request = requests.watch(kind, namespace, resource_version, seconds, name)
         transport = self._transport()
         try:
             async with await transport.send(

@@ -74,10 +74,15 @@ def get(kind: Kind, key: ObjectKey) -> Request:
 
 
 def list_page(
-    kind: Kind, namespace: str, labels: Mapping[str, str] | None, limit: int, continuation: str = ""
+    kind: Kind,
+    namespace: str,
+    labels: Mapping[str, str] | None,
+    limit: int,
+    continuation: str = "",
+    name: str = "",
 ) -> Request:
-    """One page; a `limit` of 0 asks for all there is."""
-    query = []
+    """One page; a `limit` of 0 asks for all there is. With a `name` it is the object of that name, or nothing."""
+    query = _of_name(name)
     if labels:
         query.append(("labelSelector", ",".join(f"{name}={value}" for name, value in sorted(labels.items()))))
     if limit:
@@ -87,9 +92,14 @@ def list_page(
     return Request("list", "GET", _collection_path(kind, namespace), tuple(query), kind=kind)
 
 
-def watch(kind: Kind, namespace: str, resource_version: str, seconds: int) -> Request:
+def watch(kind: Kind, namespace: str, resource_version: str, seconds: int, name: str = "") -> Request:
     """A stream that the server ends after `seconds`; bookmarks say how far it has come while nothing happens."""
-    query = [("watch", "1"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(seconds))]
+    query = [
+        *_of_name(name),
+        ("watch", "1"),
+        ("allowWatchBookmarks", "true"),
+        ("timeoutSeconds", str(seconds)),
+    ]
     if resource_version:
         query.append(("resourceVersion", resource_version))
     return Request("watch", "GET", _collection_path(kind, namespace), tuple(query), kind=kind)
@@ -166,6 +176,11 @@ def delete(kind: Kind, key: ObjectKey) -> Request:
 
 def server_version() -> Request:
     return Request("ask", "GET", "/version")
+
+
+def _of_name(name: str) -> list[tuple[str, str]]:
+    """A right that is given for one name only (`resourceNames`) suffices for a list or watch that asks this way."""
+    return [("fieldSelector", f"metadata.name={name}")] if name else []
 
 
 def _collection_path(kind: Kind, namespace: str) -> str:

@@ -185,7 +185,9 @@ class EmbeddedStore:
             raise NotFoundError(kind, key)
         return Object.parse(in_version(body, kind.api_version) if is_defined else body)
 
-    async def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Listing:
+    async def list(
+        self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None, *, name: str = ""
+    ) -> Listing:
         type_ = storage_type(kind.group, kind.kind)
 
         def work(connection: sqlite3.Connection) -> Listing:
@@ -193,7 +195,9 @@ class EmbeddedStore:
             bodies = rows.read_list(connection, type_, namespace, labels or {})
             if is_defined:
                 bodies = [in_version(body, kind.api_version) for body in bodies]
-            return Listing(tuple(map(Object.parse, bodies)), str(rows.current_version(connection)))
+            found = map(Object.parse, bodies)
+            wanted = tuple(item for item in found if name in ("", item.meta.name))
+            return Listing(wanted, str(rows.current_version(connection)))
 
         return await self._database.read(work)
 
@@ -231,14 +235,19 @@ class EmbeddedStore:
 
     # Watcher
 
-    def watch(self, kind: Kind, resource_version: str, namespace: str = "") -> AsyncIterator[Event]:
+    def watch(
+        self, kind: Kind, resource_version: str, namespace: str = "", *, name: str = ""
+    ) -> AsyncIterator[Event]:
         """From `0` or an empty version, the objects that are there come first, as ADDED."""
         begins = resource_version in {"", "0"}
         request = Request(kind, namespace, resource_version, begins=begins)
 
         def prepare(connection: sqlite3.Connection) -> Request:
             is_defined = self._definitions.is_defined(connection, kind)
-            return msgspec.structs.replace(request, is_versioned=is_defined)
+            if not name:
+                return msgspec.structs.replace(request, is_versioned=is_defined)
+            only = Selection(self._definitions.traits(connection, kind), "", f"metadata.name={name}")
+            return msgspec.structs.replace(request, is_versioned=is_defined, selection=only)
 
         return self._watches.watch(request, prepare)
 
