@@ -164,6 +164,8 @@ class _Filter:
         item = self._read(change.body)
         if self._selection is None:
             return Event(change.type, item)
+        if self._selection.name not in (None, item.meta.name):
+            return None  # a name does not change: this one never was selected
         key, is_selected = item.key, self._lets_through(item)
         # Of an object that changed between the watcher's list and now nobody knows whether it was in that list.
         may_be_known = self._uncertain and key not in self._seen and change.type != rows.ADDED
