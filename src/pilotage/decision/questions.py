@@ -18,6 +18,7 @@ import msgspec
 
 from pilotage.api.errors import PilotageError
 from pilotage.decision import shapes
+from pilotage.decision.rules import Rule
 
 __all__ = ["Question", "answer", "error_answer", "schema"]
 
@@ -26,13 +27,17 @@ V = TypeVar("V")
 
 
 class Question(msgspec.Struct, Generic[I, V], frozen=True):
-    """`name` is `area.name`; `summary` is one sentence; `decide` is the pure function that answers."""
+    """`name` is `area.name`; `summary` is one sentence; `decide` is the pure function that answers.
+
+    `rules` is the precedence that it walks, if it walks one, for the reference docs.
+    """
 
     name: str
     summary: str
     input_type: type[I]
     value_type: type[V]
     decide: Callable[[I], V]
+    rules: tuple[Rule[Any, Any], ...] = ()
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
