@@ -31,13 +31,14 @@ from pilotage.world.prow.server import Limit
 
 NOW = datetime(2026, 6, 11, 3, 15, tzinfo=UTC)
 EXACT = Rate(6, 3, margin=0)
+FRESH = Bucket()
 
 
 def seconds(count: float) -> timedelta:
     return timedelta(seconds=count)
 
 
-def waits(count: int, rate: Rate, bucket: Bucket = Bucket(), now: datetime = NOW) -> list[float]:
+def waits(count: int, rate: Rate, bucket: Bucket = FRESH, now: datetime = NOW) -> list[float]:
     found = []
     for _ in range(count):
         turn = take(bucket, rate, now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ import msgspec
 
 from pilotage.api.errors import PilotageError
 from pilotage.api.yaml import load
+from pilotage.gate.instants import read_instant
 
 __all__ = [
     "Execution",
@@ -126,8 +127,8 @@ def _execution(value: Any) -> Execution | None:
         job=_text(_either(value, "job_name", "jobName")),
         status=_either(value, "job_status", "jobStatus"),
         url=_text(_either(value, "job_url", "jobUrl")),
-        created=_moment(_either(value, "create_time", "createTime")),
-        completed=_moment(_either(value, "completion_time", "completionTime")),
+        created=read_instant(_either(value, "create_time", "createTime")),
+        completed=read_instant(_either(value, "completion_time", "completionTime")),
     )
 
 
@@ -149,12 +150,3 @@ def _text(value: Any) -> str:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _moment(value: Any) -> datetime | None:
-    """A protobuf timestamp; without a zone it is UTC."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
