@@ -22,10 +22,10 @@ __all__ = ["Z95", "Interval", "Runs", "adjusted", "fisher_tail", "wilson"]
 Z95 = 1.959963984540054
 """The two-sided 95 % quantile of the normal distribution."""
 
-_EXACT_UP_TO = 5_000
-"""Runs in all up to which the tail is summed in whole numbers; above, in floats that lose no more than a few last digits."""
+_EXACT_UP_TO = 20_000
+"""Runs in all up to which the tail is summed in whole numbers, in milliseconds; above, in floats that lose a few last digits."""
 
-_SUMMED_UP_TO = 10**12
+_SUMMED_UP_TO = 10**10
 """Runs in all up to which the tail is summed term by term; above, the normal limit stands for it."""
 
 _NEGLIGIBLE = 1e-18
@@ -55,7 +55,8 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
 def fisher_tail(suspect: Runs, other: Runs) -> Fraction:
     """P(X >= failures of `suspect`) for the hypergeometric X: small when `suspect` fails more often than `other`.
 
-    1 when a group is empty or nothing failed. Exact up to some thousand runs, beyond that to about twelve digits.
+    1 when a group is empty or nothing failed. Exact up to twenty thousand runs, beyond that to
+    about eleven digits, and beyond ten billion as the normal limit has it.
     """
     total = suspect.total + other.total
     if total <= _EXACT_UP_TO:
