@@ -50,6 +50,8 @@ _GROUPS = (
 )
 """By the priority that kube-aggregator gives them; every other group has the same, lower one."""
 
+_STORED_AS = {("apiextensions.k8s.io", "CustomResourceDefinition"): "v1beta1"}
+"""What kube-apiserver stores in a version that it no longer serves."""
 _CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 """In the order in which apiextensions-apiserver names them."""
 _SUBRESOURCE_VERBS: Mapping[str, tuple[str, ...]] = {"finalize": ("update",)}
@@ -149,10 +151,11 @@ def _group(kinds: Sequence[ServedKind]) -> dict[str, Any]:
 
 def _resource_list(kinds: Sequence[ServedKind], served: Iterable[ServedKind]) -> dict[str, Any]:
     first = kinds[0].kind
-    storage = {(kind.kind.group, kind.kind.kind): kind.kind.version for kind in served if kind.is_storage}
+    stored = {(kind.kind.group, kind.kind.kind): kind.kind.version for kind in served if kind.is_storage}
+    stored |= _STORED_AS
     resources: list[dict[str, Any]] = []
     for kind in sorted(kinds, key=lambda kind: kind.kind.plural):
-        resources.append(_resource(kind, storage.get((kind.kind.group, kind.kind.kind), "")))
+        resources.append(_resource(kind, stored.get((kind.kind.group, kind.kind.kind), "")))
         resources.extend(_subresource(kind, name) for name in _subresources(kind))
     head = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": first.api_version}
     if not first.group:
