@@ -25,6 +25,7 @@ import pytest
 
 from pilotage.cli import program
 
+from .management import management  # noqa: F401 -- a fixture for every folder: that server with definitions and namespaces
 from .realapi import real_api  # noqa: F401 -- a fixture for every folder: a real kube-apiserver, started when asked for
 
 DEADLINE = 60.0  # seconds

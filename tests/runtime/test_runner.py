@@ -520,7 +520,7 @@ async def test_failed_events_do_not_stop_a_worker(
             await runner.settled()
             assert seen.keys == [A, B]
             assert len(runner.problems()) == 2
-    assert "no event could be written: events is forbidden" in caplog.text
+    assert "an event is lost: events is forbidden" in caplog.text
 
 
 async def test_a_future_that_somebody_else_cancels_is_a_failure_not_an_end(

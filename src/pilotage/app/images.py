@@ -55,7 +55,10 @@ _CACHE_BYTES = 2 << 30
 
 
 class ImageAccess(msgspec.Struct, frozen=True):
-    """How the user wants images to be reached. `overrides` are `source=target` pairs, `versions` says where versions are looked up."""
+    """How the user wants images to be reached. `overrides` are `source=target` pairs, `versions` says where versions are looked up.
+
+    `finds_instance`: when no instance is named, the images of the one that runs here count.
+    """
 
     authfile: Path | None = None
     ca_file: Path | None = None
@@ -65,6 +68,7 @@ class ImageAccess(msgspec.Struct, frozen=True):
     overrides: tuple[str, ...] = ()
     data_dir: Path | None = None
     versions: Versions = Versions()
+    finds_instance: bool = True
 
 
 class Images:
@@ -132,6 +136,8 @@ class Images:
     @cached_property
     def layout(self) -> OciLayout | None:
         """The layout of the instance that is meant, None when there is none. A directory that was named must be one."""
+        if not self.access.finds_instance and self.access.data_dir is None:
+            return None
         try:
             directory = instance.layout_path(instance.find(self.access.data_dir, os.environ))
         except InputError:

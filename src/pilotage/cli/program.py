@@ -46,6 +46,7 @@ class Verb(NamedTuple):
 
 VERBS: Mapping[str, Verb] = {
     "up": Verb("up", "up", "Bring up a sample fleet on this machine, decided live."),
+    "run": Verb("run", "run", "Run the controllers on a real cluster."),
     "explain": Verb("explain", "explain", "Show a decision and every rule that was considered."),
     "decide": Verb("decide", "decide", "Ask one decision, or many: JSON in, JSON out."),
     "cpo": Verb("cpo", "cpo"),

@@ -10,9 +10,11 @@ import typer
 __all__ = [
     "AuthfileOption",
     "CaFileOption",
+    "ContextOption",
     "DataDirOption",
     "FilesOption",
     "InsecureOption",
+    "KubeconfigOption",
     "NamespaceOption",
     "OfflineOption",
     "TolerantOption",
@@ -53,3 +55,14 @@ InsecureOption = Annotated[
     ),
 ]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Fail instead of touching the network.")]
+KubeconfigOption = Annotated[
+    str,
+    typer.Option(
+        "--kubeconfig",
+        metavar="FILE",
+        help="A real cluster, by its kubeconfig. [default with --context: $KUBECONFIG, ~/.kube/config]",
+    ),
+]
+ContextOption = Annotated[
+    str, typer.Option("--context", help="A real cluster, by a context of the kubeconfig.")
+]

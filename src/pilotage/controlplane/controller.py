@@ -12,15 +12,15 @@ from collections.abc import Iterable
 from pilotage.api.core import CONFIG_MAP
 from pilotage.api.hypershift import HOSTED_CLUSTER
 from pilotage.api.meta import Object, ObjectKey
-from pilotage.api.pilotage import CONTROL_PLANE_IMAGE, CONTROL_PLANE_SETTINGS
+from pilotage.api.pilotage import CONTROL_PLANE_IMAGE, CONTROL_PLANE_SETTINGS, ControlPlaneSettings
 from pilotage.controlplane.access import images_of
 from pilotage.controlplane.lookups import lookups_of
-from pilotage.controlplane.observe import observe, read_settings
+from pilotage.controlplane.observe import SETTINGS_KEY, observe
 from pilotage.controlplane.observed import Observed, decide
 from pilotage.controlplane.plan import plan
 from pilotage.decision.facts import NotSeen
 from pilotage.room import Services
-from pilotage.runtime.controller import Controller, Result, Watch
+from pilotage.runtime.controller import Controller, Naming, Result, Watch
 from pilotage.store.base import NotFoundError
 
 __all__ = ["controllers"]
@@ -37,7 +37,6 @@ class _ImageController:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._clusters: set[ObjectKey] = set()
-        self._table: ObjectKey | None = None
 
     def declaration(self) -> Controller:
         return Controller(
@@ -47,7 +46,7 @@ class _ImageController:
             watches=(
                 Watch(CONTROL_PLANE_IMAGE, lambda record: (record.key,)),
                 Watch(CONTROL_PLANE_SETTINGS, self._all_clusters),
-                Watch(CONFIG_MAP, self._clusters_of_table),
+                Watch(CONFIG_MAP, self._all_clusters, Naming(CONTROL_PLANE_SETTINGS, _tables)),
             ),
             workers=8,
             resync=_RESYNC,
@@ -55,7 +54,6 @@ class _ImageController:
 
     async def reconcile(self, key: ObjectKey) -> Result:
         self._clusters.add(key)
-        await self._note_table()
         try:
             observed = await observe(self._services, key, with_node_pools=False)
         except NotFoundError:
@@ -65,16 +63,8 @@ class _ImageController:
             return Result()
         return Result(plan(observed, decide(observed)), resync_after=await self._look_again(observed))
 
-    async def _note_table(self) -> None:
-        settings = await read_settings(self._services.objects)
-        where = settings.overrides_config_map if settings else None
-        self._table = ObjectKey(where.namespace, where.name) if where else None
-
-    def _all_clusters(self, _settings: Object) -> Iterable[ObjectKey]:
+    def _all_clusters(self, _common: Object) -> Iterable[ObjectKey]:
         return tuple(self._clusters)
-
-    def _clusters_of_table(self, config_map: Object) -> Iterable[ObjectKey]:
-        return tuple(self._clusters) if config_map.key == self._table else ()
 
     async def _look_again(self, observed: Observed) -> float | None:
         """Sooner than the resync when a fact that matters could not be seen."""
@@ -85,3 +75,9 @@ class _ImageController:
         images = await images_of(self._services, observed.cluster)
         pause = lookups_of(images, self._services.clock).retry_in(facts.operator_image)
         return max(pause, 1.0) if pause is not None else _LOOK_AGAIN
+
+
+def _tables(settings: Object) -> Iterable[ObjectKey]:
+    """The one ConfigMap that matters: a fleet has thousands of others."""
+    where = settings.view(ControlPlaneSettings).spec.overrides_config_map
+    return (ObjectKey(where.namespace, where.name),) if where and settings.key == SETTINGS_KEY else ()

@@ -13,36 +13,61 @@ from collections.abc import Iterator, Mapping
 
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.runtime.clock import Timers
+from pilotage.runtime.controller import Naming
 from pilotage.runtime.informer import Informer, ListWatch
+from pilotage.runtime.named import InNamespace, NamedObjects
 from pilotage.store.base import Listing, NotFoundError
 
 __all__ = ["CacheReader", "Informers"]
 
 
 class Informers:
-    """`of(kind)` gives the one informer of that kind; whoever runs them iterates."""
+    """`of(kind)` gives the one informer of that kind; whoever runs them iterates. `namespace`: only what stands in it."""
 
-    def __init__(self, source: ListWatch, clock: Timers) -> None:
+    def __init__(self, source: ListWatch, clock: Timers, namespace: str = "") -> None:
         self._source = source
         self._clock = clock
+        self._scope = InNamespace(source, namespace) if namespace else source
         self._by_resource: dict[tuple[str, str, str], Informer] = {}
+        self._named: dict[tuple[str, str, str], NamedObjects] = {}
 
     def of(self, kind: Kind) -> Informer:
         informer = self._by_resource.get(_resource(kind))
         if informer is None:
-            informer = self._by_resource[_resource(kind)] = Informer(self._source, kind, self._clock)
+            informer = self._by_resource[_resource(kind)] = Informer(self._scope, kind, self._clock)
         return informer
+
+    def named(self, kind: Kind, naming: Naming) -> NamedObjects:
+        """The objects of `kind` that are named; they may stand in any namespace."""
+        objects = self._named.get(_resource(kind))
+        if objects is None:
+            objects = self._named[_resource(kind)] = NamedObjects(self._source, kind, self._clock)
+        objects.add_namer(self.of(naming.kind), naming.names)
+        return objects
 
     def find(self, kind: Kind) -> Informer | None:
         """The informer of a kind that is followed and in sync, else None."""
         informer = self._by_resource.get(_resource(kind))
         return informer if informer is not None and informer.has_synced else None
 
+    def find_one(self, kind: Kind, key: ObjectKey) -> Informer | None:
+        """The informer that holds this object, if there is one: of its kind that is followed and in sync, or of it alone."""
+        named = self._named.get(_resource(kind))
+        return self.find(kind) or (named.find(key) if named is not None else None)
+
     def reader(self) -> CacheReader:
         return CacheReader(self, self._source)
 
-    def __iter__(self) -> Iterator[Informer]:
-        return iter(tuple(self._by_resource.values()))
+    def single(self) -> tuple[Informer, ...]:
+        """Every informer, those of named objects too."""
+        return (
+            *self._by_resource.values(),
+            *(informer for named in self._named.values() for informer in named.informers),
+        )
+
+    def __iter__(self) -> Iterator[Informer | NamedObjects]:
+        """What is to be run; who names comes before what is named."""
+        return iter((*self._by_resource.values(), *self._named.values()))
 
 
 class CacheReader:
@@ -54,7 +79,7 @@ class CacheReader:
 
     async def get(self, kind: Kind, key: ObjectKey) -> Object:
         """Raises NotFoundError."""
-        informer = self._informers.find(kind)
+        informer = self._informers.find_one(kind, key)
         if informer is None:
             return await self._source.get(kind, key)
         found = informer.get(key)
@@ -64,7 +89,7 @@ class CacheReader:
 
     def written(self, kind: Kind, found: Object) -> None:
         """Read from now on what this process has just written."""
-        informer = self._informers.find(kind)
+        informer = self._informers.find_one(kind, found.key)
         if informer is not None:
             informer.written(found)
 

@@ -23,7 +23,7 @@ import msgspec
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.decision.actions import Plan
 
-__all__ = ["Controller", "Reconcile", "Result", "Watch"]
+__all__ = ["Controller", "Naming", "Reconcile", "Result", "Watch"]
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -41,14 +41,23 @@ class Result(msgspec.Struct, frozen=True):
 Reconcile = Callable[[ObjectKey], Awaitable[Result]]
 
 
+class Naming(msgspec.Struct, frozen=True):
+    """Objects of `kind` say by `names`, which must be pure, which objects of another kind matter."""
+
+    kind: Kind
+    names: Callable[[Object], Iterable[ObjectKey]]
+
+
 class Watch(msgspec.Struct, frozen=True):
     """Another kind that matters: `map` names the keys to look at again when such an object changes.
 
     It is called with the object before and with the object after the change, so a reference that moves wakes both ends.
+    With `named_by` only the objects that are named there are followed, and rights for those suffice.
     """
 
     kind: Kind
     map: Callable[[Object], Iterable[ObjectKey]]
+    named_by: Naming | None = None
 
 
 class Controller(msgspec.Struct, frozen=True):

@@ -73,6 +73,9 @@ class Informer:
         self._handlers: list[Handler] = []
         self._resume: str | None = None
         self._synced = asyncio.Event()
+        self._tried = asyncio.Event()
+        self.restarts = 0
+        """How often following began again after a failure."""
         self._failures = 0
         self._last_error: BaseException | None = None
         self._progress = 0
@@ -117,6 +120,10 @@ class Informer:
 
     async def synced(self) -> None:
         await self._synced.wait()
+
+    async def tried(self) -> None:
+        """The first list is in the cache, or failed: `last_error` says why."""
+        await self._tried.wait()
 
     @property
     def resource_version(self) -> str:
@@ -192,6 +199,8 @@ class Informer:
 
     def _note_failure(self, error: BaseException) -> None:
         self._last_error = error
+        self.restarts += 1
+        self._tried.set()
         is_ours = not isinstance(error, PilotageError | OSError)
         logger.warning(
             "%s: cannot be followed, trying again: %s", self.kind.resource, error, exc_info=is_ours
@@ -210,6 +219,7 @@ class Informer:
         self._resume = listing.resource_version
         self._last_error = None
         self._synced.set()
+        self._tried.set()
         self._note_progress()
 
     async def _watch(self, resource_version: str) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Literal
@@ -59,10 +60,15 @@ class ControllerLoop:
         self._performer = performer
         self._clock = clock
         self._problems: dict[ObjectKey, Problem] = {}
+        self.errors: Counter[str] = Counter()
+        """How often a reconcile failed, by who acts next."""
         self._objects = informers.of(controller.kind)
         self._objects.add_handler(self._on_own)
         for watch in controller.watches:
-            informers.of(watch.kind).add_handler(partial(self._on_watched, watch))
+            followed = (
+                informers.named(watch.kind, watch.named_by) if watch.named_by else informers.of(watch.kind)
+            )
+            followed.add_handler(partial(self._on_watched, watch))
 
     @property
     def problems(self) -> Mapping[ObjectKey, Problem]:
@@ -165,11 +171,11 @@ class ControllerLoop:
             case TimeoutError() if is_late:
                 late = f"not done within its deadline of {self.controller.deadline:g} s"
                 delay = self.queue.retry(key)
-                self._problems[key] = Problem(name, key, "DeadlineExceeded", late, "remote", delay)
+                self._keep(Problem(name, key, "DeadlineExceeded", late, "remote", delay))
                 logger.warning("%s %s: %s; again in %.3g s", name, key, late, delay)
             case _:
                 delay = self.queue.retry(key)
-                self._problems[key] = Problem(name, key, type(error).__name__, str(error), "us", delay)
+                self._keep(Problem(name, key, type(error).__name__, str(error), "us", delay))
                 logger.error("%s %s: our bug: %s; again in %.3g s", name, key, error, delay, exc_info=error)
 
     def _note(
@@ -180,10 +186,14 @@ class ControllerLoop:
         delay: float | None,
     ) -> None:
         problem = Problem(self.controller.name, key, error.code, error.message, acts_next, delay)
-        self._problems[key] = problem
+        self._keep(problem)
         level = logging.DEBUG if acts_next == "nobody" else logging.WARNING
         when = "until it changes" if delay is None else f"again in {delay:.3g} s"
         logger.log(level, "%s; %s", problem, when)
+
+    def _keep(self, problem: Problem) -> None:
+        self._problems[problem.key] = problem
+        self.errors[problem.acts_next] += 1
 
     async def _tell_user(self, key: ObjectKey, error: PilotageError) -> None:
         found = self._objects.get(key)
@@ -192,7 +202,5 @@ class ControllerLoop:
         event = RecordEvent(self.controller.kind, key, found.meta.uid, "Warning", error.code, error.message)
         try:
             await self._performer.perform((event,))
-        except PilotageError as failure:
-            logger.warning("%s %s: no event could be written: %s", self.controller.name, key, failure)
         except Exception:
             logger.exception("%s %s: our bug: no event could be written", self.controller.name, key)

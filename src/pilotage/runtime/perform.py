@@ -22,6 +22,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from pilotage.api.errors import PilotageError
 from pilotage.api.meta import Condition, Kind, Object, ObjectKey, malformed, merge_conditions
 from pilotage.decision.actions import Action, Apply, ApplyStatus, Delete, Plan, RecordEvent
 from pilotage.runtime.clock import Clock, rfc3339
@@ -37,7 +38,7 @@ MANAGER = "pilotage"
 
 _REMEMBERED = 100_000  # applies; about 200 bytes each
 
-Outcome = Literal["created", "changed", "unchanged", "deleted", "absent"]
+Outcome = Literal["created", "changed", "unchanged", "deleted", "absent", "failed"]
 
 
 class ReadWrite(Reader, Writer, Protocol):
@@ -45,7 +46,10 @@ class ReadWrite(Reader, Writer, Protocol):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What became of one action. `what` is `object`, `status` or `event`; `absent`: there is nothing (any more) to act on."""
+    """What became of one action. `what` is `object`, `status` or `event`; `absent`: there is nothing (any more) to act on.
+
+    `failed` is an event that could not be written; anything else that fails is raised.
+    """
 
     outcome: Outcome
     what: Literal["object", "status", "event"]
@@ -102,7 +106,7 @@ class Performer:
         for action in plan:
             change = await self._perform(action)
             changes.append(change)
-            if change.outcome not in ("unchanged", "absent"):
+            if change.outcome not in ("unchanged", "absent", "failed"):
                 logger.info("%s", change)
                 if self._on_change is not None:
                     self._on_change(change)
@@ -162,6 +166,14 @@ class Performer:
         return Change("deleted", "object", kind, key)
 
     async def _record(self, action: RecordEvent) -> Change:
+        """What an event tells stands in the objects too: that it cannot be written must not keep those from being written."""
+        try:
+            return await self._write_event(action)
+        except PilotageError as failure:
+            logger.warning("%s %s: an event is lost: %s", action.kind.resource, action.key, failure)
+            return Change("failed", "event", action.kind, action.key, f"{action.reason}: {action.message}")
+
+    async def _write_event(self, action: RecordEvent) -> Change:
         key = event_key(action)
         existing = await self._find(EVENT, key)
         manifest = event_manifest(action, existing, self._clock.now())

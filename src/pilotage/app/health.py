@@ -1,0 +1,78 @@
+"""The small HTTP server of `pilotage run`: is it alive, is it ready, and how does it go?
+
+    /livez, /healthz   200 while the process turns its event loop
+    /readyz            200 when it does its part, leading or standing by; 503 with what is in the way
+    /metrics           for Prometheus
+
+Everything is in plain text and holds no secret: kinds, error texts of the API server, numbers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from pilotage.api.errors import InputError, RemoteError
+from pilotage.app.measures import CONTENT_TYPE, Measures
+from pilotage.app.run import Controllers
+
+__all__ = ["address_of", "served"]
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """`HOST:PORT`, `:PORT`, `[ADDRESS]:PORT`; port 0 is any that is free. Raises InputError `InvalidOption`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise InputError("InvalidOption", f'--listen "{text}": write HOST:PORT, :PORT, or off')
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 -- what an address without a host means
+
+
+@contextlib.asynccontextmanager
+async def served(controllers: Controllers, address: tuple[str, int]) -> AsyncIterator[str]:
+    """Serve while the block runs; gives the address that it came to be. Raises RemoteError `AddressInUse`."""
+    runner = web.AppRunner(_application(controllers), access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, *address)
+        try:
+            await site.start()
+        except OSError as error:
+            raise RemoteError(
+                "AddressInUse",
+                f"{address[0]}:{address[1]}: cannot be listened on: {error.strerror}",
+                hint="choose another address with --listen HOST:PORT, or --listen off",
+            ) from None
+        host, port = runner.addresses[0][:2]
+        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+def _application(controllers: Controllers) -> web.Application:
+    measures = Measures(controllers)
+
+    async def alive(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def ready(_request: web.Request) -> web.Response:
+        obstacles = controllers.obstacles()
+        if obstacles:
+            lines = (f"{what}: {why}\n" for what, why in sorted(obstacles.items()))
+            return web.Response(status=503, text="".join(lines))
+        return web.Response(text=f"ok: {'leading' if controllers.is_leading else 'standing by'}\n")
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=measures.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    application = web.Application()
+    application.add_routes(
+        [
+            web.get("/livez", alive),
+            web.get("/healthz", alive),
+            web.get("/readyz", ready),
+            web.get("/metrics", metrics),
+        ]
+    )
+    return application
