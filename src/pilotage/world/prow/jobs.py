@@ -21,7 +21,7 @@ STATUSES: Final = {
 
 
 class Start(msgspec.Struct, frozen=True):
-    """One execution as it was asked for. `number` counts the starts of this job for this digest, from 1."""
+    """One execution as it was asked for. `number` counts how often the job was asked for with its digest, from 1."""
 
     id: str
     build: str

@@ -38,7 +38,9 @@ class Script(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """`job` is a pattern as in a shell. `attempt` is what the job's label says; `start` counts its starts for the digest, from 1."""
+    """`job` is a pattern as in a shell. `attempt` is what the job's label says; `start` counts how often
+    it was asked for with the digest, from 1.
+    """
 
     script: Script
     job: str = "*"
