@@ -23,7 +23,9 @@ from pilotage.api.meta import Condition, Kind, Meta
 
 __all__ = [
     "ALERT",
+    "APPROVED_ANNOTATION",
     "ATTEMPT_LABEL",
+    "CANCEL_ANNOTATION",
     "DEFINITIONS",
     "DIGEST_LABEL",
     "GATE",
@@ -31,6 +33,7 @@ __all__ = [
     "GROUP",
     "JOB_KEY_LABEL",
     "KINDS",
+    "LIVE_LABEL",
     "NOTIFICATION",
     "PLATFORM_LABEL",
     "PROMOTION",
@@ -51,6 +54,7 @@ __all__ = [
     "GateRunStatus",
     "GateSpec",
     "GateStatus",
+    "JobHistory",
     "JobRecord",
     "LedgerEvent",
     "MatrixCell",
@@ -78,6 +82,7 @@ __all__ = [
     "VersionMatrix",
     "VersionMatrixSpec",
     "Withdrawal",
+    "YankedDigest",
 ]
 
 GROUP: Final = "gate.pilotage.dev"
@@ -94,6 +99,12 @@ RUN_LABEL: Final = f"{GROUP}/run"
 JOB_KEY_LABEL: Final = f"{GROUP}/job-key"
 ATTEMPT_LABEL: Final = f"{GROUP}/attempt"
 RUN_CLASS_LABEL: Final = f"{GROUP}/run-class"
+LIVE_LABEL: Final = f"{GROUP}/live"
+"""`true` on a run until nothing will be written to it any more; what is under way is found by it."""
+CANCEL_ANNOTATION: Final = f"{GROUP}/cancel"
+"""On a GateRun: a Cancellation as JSON, by whoever wants it stopped."""
+APPROVED_ANNOTATION: Final = f"{GROUP}/approved-by"
+"""On a GateRun: people who approve its promotion, comma-separated."""
 DIGEST_LABEL: Final = f"{GROUP}/digest"
 """The first 63 hexadecimal digits of the digest, for selectors."""
 
@@ -241,6 +252,15 @@ class PolicySettings(msgspec.Struct, frozen=True, rename="camel"):
     exemptions: tuple[Exemption, ...] = ()
 
 
+class YankedDigest(msgspec.Struct, frozen=True, rename="camel"):
+    """An image that a person took back."""
+
+    digest: Digest
+    reason: str
+    by: str
+    at: Time
+
+
 class Soak(msgspec.Struct, frozen=True, rename="camel"):
     """Promote only what another platform has been promoted to for so long."""
 
@@ -273,6 +293,10 @@ class GateSpec(msgspec.Struct, frozen=True, rename="camel"):
     selection: SelectionSettings = SelectionSettings()
     retry: RetrySettings = RetrySettings()
     policy: PolicySettings = PolicySettings()
+    yanked: Annotated[
+        tuple[YankedDigest, ...],
+        _about("Images that must not be used, whatever was promoted.", **_by("digest")),
+    ] = ()
     stale: StaleSettings = StaleSettings()
     quarantine: Annotated[
         tuple[QuarantineEntry, ...], _about("Jobs set aside for a while.", **_by("job"))
@@ -315,6 +339,7 @@ class RunSummary(msgspec.Struct, frozen=True, rename="camel"):
 
     name: str
     digest: str = ""
+    revision: str | None = None
     verdict: str = ""
     state: str = ""
     started_at: Time = ""
@@ -324,6 +349,14 @@ class RunSummary(msgspec.Struct, frozen=True, rename="camel"):
         str, _about("Why it did not pass, as triage found: infra, flake, test-bug, quota, product.")
     ] = ""
     forced: bool = False
+
+
+class JobHistory(msgspec.Struct, frozen=True, rename="camel"):
+    """How a job went in the newest runs, newest first."""
+
+    name: str
+    minutes: Annotated[tuple[float, ...], _about("How long attempts took that ended by themselves.")] = ()
+    retried: Annotated[tuple[bool, ...], _about("Whether it needed another attempt.")] = ()
 
 
 class GateStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -343,6 +376,9 @@ class GateStatus(msgspec.Struct, frozen=True, rename="camel"):
     latest_eligible: TickRecord | None = None
     consecutive_failures: int = 0
     recent: Annotated[tuple[RunSummary, ...], _about("The newest runs, newest first.", **_by("name"))] = ()
+    jobs: Annotated[
+        tuple[JobHistory, ...], _about("How long jobs take and how often they flake.", **_by("name"))
+    ] = ()
     conditions: Conditions = ()
 
 
@@ -407,6 +443,7 @@ class SnapshotPin(msgspec.Struct, frozen=True, rename="camel"):
     uid: str = ""
     generation: int = 0
     spec_hash: str = ""
+    created: Time = ""
 
 
 class TriggerRecord(msgspec.Struct, frozen=True, rename="camel"):
@@ -467,9 +504,9 @@ class AttemptRecord(msgspec.Struct, frozen=True, rename="camel"):
     key: Annotated[
         str, _about("Goes with the job as a label, so that a start whose answer was lost is found again.")
     ]
-    intent_at: Time
+    intent_at: Time = ""
     image: Annotated[str, _about("The digest that the job was told to test.")] = ""
-    posts: Annotated[int, _about("How often the start was sent.")] = 0
+    posts: Annotated[int, _about("1: the start was sent, and it is not known what became of it.")] = 0
     reconciles: int = 0
     reconciled_at: Time = ""
     id: str = ""
@@ -555,7 +592,6 @@ class GateRunStatus(msgspec.Struct, frozen=True, rename="camel"):
     promotion: PromotionIntent | None = None
     cancellation: Cancellation | None = None
     cause: Annotated[str, _about("What triage found: infra, flake, test-bug, quota, product.")] = ""
-    approvals: tuple[str, ...] = ()
     conditions: Conditions = ()
 
 
@@ -578,6 +614,7 @@ class PromotionSpec(msgspec.Struct, frozen=True, rename="camel"):
     at: Time
     by: str = ""
     snapshot: str = ""
+    built_at: Annotated[str, _about("When the Snapshot was created: which of two promotions is newer.")] = ""
     revision: str | None = None
     release_ref: str = ""
     attestation_digest: str = ""

@@ -1,0 +1,87 @@
+"""What finished runs come to, kept in the status of their Gate: the newest runs, a streak of failures, how long jobs take.
+
+Folding a run twice changes nothing, so it may be done again after a crash. Rehearsals are not folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from pilotage.api.gate import AttemptRecord, GateRun, GateStatus, JobHistory, RunSummary
+from pilotage.gate.instants import read_instant
+
+__all__ = ["RECENT", "fold", "summary"]
+
+RECENT: Final = 100
+"""Runs that a Gate remembers: about three months of nights."""
+_DURATIONS: Final = 20
+_RETRIES: Final = 10
+
+_MINUTE: Final = 60
+_BY_ITSELF: Final = frozenset({"passed", "failed"})
+_STREAK_ENDS: Final = "passed"
+
+
+def fold(status: GateStatus, ended: Sequence[GateRun]) -> GateStatus:
+    """The status with these runs in it, the oldest first."""
+    known = {each.name for each in status.recent}
+    fresh = [run for run in ended if run.metadata.name not in known and run.spec.run_class != "test"]
+    for run in sorted(fresh, key=lambda each: (each.status.finished_at, each.metadata.name)):
+        line = summary(run)
+        status = msgspec.structs.replace(
+            status,
+            recent=(line, *status.recent)[:RECENT],
+            jobs=_histories(status.jobs, run),
+            consecutive_failures=_streak(status.consecutive_failures, run),
+        )
+        if run.status.state == "promoted" and run.status.promotion is not None:
+            status = msgspec.structs.replace(
+                status, last_promotion=line, last_promoted_tag=run.status.promotion.tag
+            )
+    return status
+
+
+def summary(run: GateRun) -> RunSummary:
+    """A run in one line."""
+    return RunSummary(
+        name=run.metadata.name,
+        digest=run.spec.digest,
+        revision=run.spec.revision,
+        verdict=run.status.verdict,
+        state=run.status.state,
+        started_at=run.spec.created_at,
+        finished_at=run.status.finished_at,
+        retries=sum(max(0, len(record.attempts) - 1) for record in run.status.jobs),
+        cause=run.status.cause,
+        forced=run.spec.trigger.forced,
+    )
+
+
+def _streak(failures: int, run: GateRun) -> int:
+    if run.status.verdict == _STREAK_ENDS:
+        return 0
+    return failures + 1 if run.status.verdict in ("failed", "error") else failures
+
+
+def _histories(known: Iterable[JobHistory], run: GateRun) -> tuple[JobHistory, ...]:
+    histories = {each.name: each for each in known}
+    for record in run.status.jobs:
+        before = histories.get(record.name, JobHistory(record.name))
+        took = [minutes for attempt in record.attempts if (minutes := _minutes(attempt)) is not None]
+        histories[record.name] = JobHistory(
+            record.name,
+            (*reversed(took), *before.minutes)[:_DURATIONS],
+            (len(record.attempts) > 1, *before.retried)[:_RETRIES],
+        )
+    return tuple(histories[name] for name in sorted(histories))
+
+
+def _minutes(attempt: AttemptRecord) -> float | None:
+    """How long an attempt took that ended by itself; what was cut off says nothing about a job."""
+    began, ended = read_instant(attempt.triggered_at), read_instant(attempt.completed_at)
+    if attempt.result not in _BY_ITSELF or began is None or ended is None or ended < began:
+        return None
+    return round((ended - began).total_seconds() / _MINUTE, 1)
