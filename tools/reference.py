@@ -23,6 +23,7 @@ from pilotage.app import rooms
 from pilotage.app.codes import CODES
 from pilotage.cli import program
 from pilotage.decision import questions
+from pilotage.decision.rules import Rule
 from pilotage.images import errors
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -178,6 +179,8 @@ def decisions_page() -> str:
         lines += [f"## `{name}`", "", question.summary, ""]
         for side in ("input", "value"):
             lines += [f"**{side.capitalize()}**", "", *_fields(body[side]), ""]
+        if question.rules:
+            lines += ["**Rules**, the first that applies decides", "", *_rule_rows(question.rules), ""]
     return "\n".join(lines)
 
 
@@ -198,7 +201,9 @@ def _keys(shape: Mapping[str, Any], definitions: Mapping[str, Any], indent: str)
     for name, field in shape.get("properties", {}).items():
         note = "" if name in required else _default(field)
         inner = [definitions[target] for target in _targets(field)]
-        about = "".join(f": {_sentence(each['description'])}" for each in inner if "description" in each)
+        about = "".join(
+            f": {_sentence(each['description'])}" for each in (field, *inner) if "description" in each
+        )
         yield f"{indent}- `{name}`: {_type(field)}{note}{about}"
         for each in inner:
             yield from _keys(each, definitions, indent + "  ")
@@ -252,17 +257,22 @@ def rules_page() -> str:
         "",
     ]
     for topic in rooms.topics().values():
-        numbers = [0 if rule.is_guard else 1 for rule in topic.rules]
-        rows = (
-            (
-                "guard" if rule.is_guard else str(sum(numbers[: index + 1])),
-                f"`{rule.name}`",
-                _cell(_sentence(rule.summary)),
-            )
-            for index, rule in enumerate(topic.rules)
-        )
-        lines += [f"## `{topic.name}`", "", topic.summary, "", *_table(("#", "Rule", "In words"), rows), ""]
+        lines += [f"## `{topic.name}`", "", topic.summary, "", *_rule_rows(topic.rules), ""]
     return "\n".join(lines)
+
+
+def _rule_rows(rules: Sequence[Rule[Any, Any]]) -> list[str]:
+    """A precedence as a table; guards are not counted."""
+    numbers = [0 if rule.is_guard else 1 for rule in rules]
+    rows = (
+        (
+            "guard" if rule.is_guard else str(sum(numbers[: index + 1])),
+            f"`{rule.name}`",
+            _cell(_sentence(rule.summary)),
+        )
+        for index, rule in enumerate(rules)
+    )
+    return _table(("#", "Rule", "In words"), rows)
 
 
 def errors_page() -> str:

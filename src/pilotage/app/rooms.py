@@ -12,7 +12,7 @@ from pilotage.room import Room, Topic
 
 __all__ = ["questions", "rooms", "topic", "topics"]
 
-SYSTEMS = ("pilotage.controlplane.room",)
+SYSTEMS = ("pilotage.gate.room", "pilotage.controlplane.room")
 """Modules with a `ROOM` record, in the order in which an image passes through them."""
 
 SHARED = ("pilotage.images.questions",)

@@ -14,8 +14,9 @@ import msgspec
 from pilotage.decision.questions import Question
 from pilotage.gate.instants import read_instant
 from pilotage.gate.loosejson import mapping, text
-from pilotage.gate.regression import Comparison, RegressionOptions, Status, compare
+from pilotage.gate.regression import REGRESSION_RULES, Comparison, RegressionOptions, Status, compare
 from pilotage.gate.stale import (
+    ALARM_RULES,
     NEVER,
     Action,
     Alarm,
@@ -149,6 +150,7 @@ QUESTIONS: tuple[Question[Any, Any], ...] = (
         StaleInput,
         StaleValue,
         _stale,
+        ALARM_RULES,
     ),
     Question(
         "gate.regression",
@@ -156,5 +158,6 @@ QUESTIONS: tuple[Question[Any, Any], ...] = (
         RegressionInput,
         RegressionValue,
         _regression,
+        REGRESSION_RULES,
     ),
 )

@@ -15,11 +15,18 @@ from typing import Annotated, Any
 import msgspec
 
 from pilotage.decision.questions import Question
-from pilotage.gate.aggregate import Given, JobEntry, VerdictName, aggregate
+from pilotage.gate.aggregate import VERDICT_RULES, Given, JobEntry, VerdictName, aggregate
 from pilotage.gate.instants import read_instant
 from pilotage.gate.loosejson import mapping, objects, text
-from pilotage.gate.matrix import ROLES, Minor, expand
-from pilotage.gate.retry import DEFAULT_P90_MINUTES, Attempt, RetryFacts, RetryPolicy, decide_retry
+from pilotage.gate.matrix import MATRIX_RULES, ROLES, Minor, expand
+from pilotage.gate.retry import (
+    DEFAULT_P90_MINUTES,
+    RETRY_RULES,
+    Attempt,
+    RetryFacts,
+    RetryPolicy,
+    decide_retry,
+)
 from pilotage.gate.written import as_text, exact, whole
 
 __all__ = ["QUESTIONS"]
@@ -228,6 +235,7 @@ QUESTIONS: tuple[Question[Any, Any], ...] = (
         AggregateInput,
         AggregateValue,
         _aggregate,
+        VERDICT_RULES,
     ),
     Question(
         "gate.retry",
@@ -235,6 +243,7 @@ QUESTIONS: tuple[Question[Any, Any], ...] = (
         RetryInput,
         RetryValue,
         _retry,
+        RETRY_RULES,
     ),
     Question(
         "gate.matrix",
@@ -242,5 +251,6 @@ QUESTIONS: tuple[Question[Any, Any], ...] = (
         MatrixInput,
         MatrixValue,
         _matrix,
+        MATRIX_RULES,
     ),
 )
