@@ -4,9 +4,9 @@ The gate expects jobs, has results, perhaps several attempts for one job, and kn
 `passed` only when every required job is known and passed. `failed` is a product that failed; `error` is a run that proves
 nothing: it promotes as little, but it is counted, told and tried again differently.
 
-The rows of `VERDICT_RULES` come in two groups. Down to "too much quarantine" they ask whether the input is whole, and there
-a quarantined job is still a required one: a run that never got its result, or that waives too many jobs, is not
-complete. From there on a quarantined job counts as an informing one.
+A required job in quarantine counts as an informing one: its result is listed and changes nothing, and a verdict never waits
+for it. Only two rows of `VERDICT_RULES` still call it required: whether there is a required job at all, and what share of
+them is waived.
 
 Follows openshift/enhancements `enhancements/hypershift/konflux-release-gating-pipeline.md` (AND over the blocking jobs),
 and closes what that leaves open: a job that is missing, listed twice, or of no known type is an error here.
@@ -149,7 +149,7 @@ def standings(given: Given) -> Standings:
         required=_sorted(required),
         waived=_sorted(required & given.quarantined),
         max_quarantined=given.max_quarantined,
-        missing=_sorted((required & expected) - final.keys()),
+        missing=_sorted((judged & expected) - final.keys()),
         failed=_sorted(job for job in judged & final.keys() if final[job] == _SEVERITY["failed"]),
         pending=_sorted(job for job in judged & final.keys() if final[job] == _SEVERITY["pending"]),
         inconclusive=_sorted(job for job in judged & final.keys() if final[job] == _INCONCLUSIVE),
@@ -202,7 +202,7 @@ def _conflicting_type(known: Standings) -> Verdict[Outcome]:
 
 
 def _missing_result(known: Standings) -> Verdict[Outcome]:
-    """An expected required job has no result."""
+    """An expected required job, not in quarantine, has no result."""
     if known.missing:
         return Applies(Outcome("error", "missing-result"), f"no result of {_named(known.missing)}")
     return Passes("every expected required job has a result")
@@ -256,7 +256,10 @@ def _inconclusive(known: Standings) -> Verdict[Outcome]:
 
 def _passed(known: Standings) -> Verdict[Outcome]:
     """Every required job passed."""
-    return Applies(Outcome("passed", "all-required-passed"), f"passed: {_named(known.required)}")
+    return Applies(
+        Outcome("passed", "all-required-passed"),
+        f"passed: {_named(tuple(job for job in known.required if job not in known.waived))}",
+    )
 
 
 VERDICT_RULES: tuple[Rule[Standings, Outcome], ...] = (
