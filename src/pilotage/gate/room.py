@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pilotage.gate.codes import CODES
+from pilotage.gate import codes, healthcodes
 from pilotage.gate.questions import QUESTIONS
 from pilotage.room import Room
 
@@ -14,5 +14,5 @@ ROOM: Final = Room(
     name="gate",
     summary="May this operator image be promoted, and for which platforms?",
     questions=QUESTIONS,
-    codes=CODES,
+    codes={**codes.CODES, **healthcodes.CODES},
 )

@@ -266,14 +266,14 @@ def _recovered(facts: AlarmFacts) -> Verdict[Alarm]:
 
 
 def _quiet(facts: AlarmFacts) -> Verdict[Alarm]:
-    """The platform is fresh."""
+    """The platform is fresh: promoted lately, or the newest eligible image is the promoted one."""
     if facts.standing is None or facts.standing.stale:
         return Passes(f"stale: {facts.standing.reason}" if facts.standing else "not known")
     return _alarm(facts, "none", facts.standing.reason, "fresh")
 
 
 def _first_alert(facts: AlarmFacts) -> Verdict[Alarm]:
-    """Stale, and the last alert is none, resolved, or about another episode."""
+    """Stale (old, in the future, at no known time, never promoted), and no alert about this episode is open."""
     alert = facts.given.last_alert
     if facts.standing is None or (
         alert is not None and not alert.resolved and alert.reference == facts.given.reference
