@@ -47,7 +47,8 @@ _OURS = ".pilotage.dev"
 class RunSettings(msgspec.Struct, frozen=True):
     """`namespace` empty: all of them. `lease` None: act without asking anybody, which only one process may do.
 
-    `lease_namespace` empty: that of the kubeconfig's context, or of the pod. `identity` empty: one that is unique.
+    `lease_namespace` empty: that of the kubeconfig's context, or of the pod. `identity` empty: one that is unique. Without
+    `reads_pull_secrets` the images of every cluster are read with this process's own credentials.
     """
 
     cluster: ClusterChoice = ClusterChoice()
@@ -56,6 +57,7 @@ class RunSettings(msgspec.Struct, frozen=True):
     lease_name: str = LEASE_NAME
     lease_namespace: str = ""
     identity: str = ""
+    reads_pull_secrets: bool = True
 
 
 class Controllers:
@@ -122,7 +124,9 @@ class Controllers:
             informers.reader(),
             counted.of(self._places.cached),
             self._clock,
-            lambda document: counted.of(self._places.with_pull_secret(document)),
+            (lambda document: counted.of(self._places.with_pull_secret(document)))
+            if self.settings.reads_pull_secrets
+            else None,
         )
         controllers = tuple(controller for room in rooms.rooms() for controller in room.controllers(services))
         return Runner(

@@ -58,6 +58,7 @@ VERBS: Mapping[str, Verb] = {
     "apply": Verb("objects", "apply", "Apply manifests to an instance, server-side."),
     "delete": Verb("objects", "delete", "Delete objects of an instance."),
     "crds": Verb("objects", "crds", "Print the definitions of the kinds that are our own."),
+    "deployment": Verb("deployment", "deployment", "Print the manifests that `run` needs on a cluster."),
     "completion": Verb("about", "completion", "Print a completion script for a shell."),
     "version": Verb("about", "version", "Print the versions of pilotage and Python."),
 }

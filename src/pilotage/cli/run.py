@@ -63,6 +63,12 @@ def run(
     listen: Annotated[
         str, typer.Option("--listen", metavar="HOST:PORT|off", help="Where to serve health and metrics.")
     ] = "127.0.0.1:8080",
+    own_credentials: Annotated[
+        bool,
+        typer.Option(
+            "--own-credentials", help="Read images as this process, not with the clusters' pull secrets."
+        ),
+    ] = False,
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="How to write the log, on stderr.")
     ] = LogFormat.TEXT,
@@ -90,6 +96,7 @@ def run(
         lease,
         lease_namespace,
         identity,
+        not own_credentials,
     )
     _log_to_stderr(log_format)
     asyncio.run(_run(settings, access, listen))
