@@ -26,6 +26,8 @@ def exact(value: Any) -> Fraction | None:
 
 def whole(value: Any) -> int | None:
     """A JSON number without a fraction: 5 and 5.0 are the same number."""
+    if type(value) is int:
+        return value
     found = exact(value)
     return found.numerator if found is not None and found.denominator == 1 else None
 
@@ -39,5 +41,13 @@ def shown(value: Fraction) -> str:
 
 
 def as_text(value: Any) -> str:
-    """How a value that should have been a text is shown: a text as it is, all else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """How a value that should have been a text is shown: a text as it is, all else as JSON.
+
+    What was read may be nested a little deeper than can be written; that is shown as nothing.
+    """
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except ZeroDivisionError:
+        return ""
