@@ -257,17 +257,14 @@ async def test_a_redirect_is_an_answer(wire):
         assert 302 == (await runner(wire, url).get("1")).status
 
 
-def test_a_certificate_file_that_is_none_is_reported(tmp_path):
-    """The settings are wrong, which is for the user."""
+@pytest.mark.parametrize(("content", "text"), [("nothing", "holds no certificate"), (None, "No such file")])
+def test_a_certificate_file_that_is_none_is_reported(tmp_path, content, text):
+    """Before anything is sent: the settings are wrong, which is for the user."""
     path = tmp_path / "ca.pem"
-    path.write_text("nothing")
-
-    async def send() -> None:
-        wire = Wire(WireSettings(ca_file=path))
-        await wire.send("GET", "http://127.0.0.1:9/")
-
-    with pytest.raises(InputError, match="holds no certificate"):
-        asyncio.run(send())
+    if content:
+        path.write_text(content)
+    with pytest.raises(InputError, match=text):
+        Wire(WireSettings(ca_file=path))
 
 
 # -- pure parts

@@ -17,7 +17,7 @@ from pilotage.gate.messages import JobOutcome, Verdict, gate_failed
 from pilotage.gate.sinks import CloudEventSink, Sink, SlackSink
 from pilotage.gate.wire import Wire, WireSettings
 from pilotage.runtime.clock import ManualClock
-from pilotage.world.chat import Chat, Trouble
+from pilotage.world.chat import Chat, Trouble, slack_problem
 
 from .sockets import raw_server, resets
 from .test_messages import ALL, SUBJECT
@@ -177,10 +177,8 @@ _sections = st.builds(
 )
 def test_whatever_the_content_the_limits_hold(title, what, fields, sections, times):
     """And every link that was begun ends."""
-    from pilotage.world.chat import _problem
-
     body = slack.payload(message(title or "t", what, "d", tuple(fields), tuple(sections * times)))
-    assert "" == _problem(json.loads(body))
+    assert "" == slack_problem(json.loads(body))
     assert len(json.loads(slack.plain_payload(message(title or "t", what)))["text"]) <= 3000
 
 

@@ -12,8 +12,9 @@ begins with `*` follows elapsed time instead.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -97,19 +98,8 @@ def next_slot(schedule: Schedule, after: datetime) -> datetime:
 
 
 def slots_after(schedule: Schedule, after: datetime, count: int) -> tuple[datetime, ...]:
-    """The next `count` slots later than `after`, in UTC, each later than the one before; fewer when time ends."""
-    # Seen from the second pass of a doubled hour, the local time of a slot may lie ahead although it is over; two local times
-    # of a missing hour fall together. So we begin a little earlier, and take only what is later than the last.
-    found: list[datetime] = []
-    last = after
-    for local in CronSim(schedule.cron, (after - _OVERLAP).astimezone(_zone(schedule.zone))):
-        slot = local.astimezone(UTC)
-        if slot > last:
-            found.append(slot)
-            last = slot
-        if len(found) == count:
-            break
-    return tuple(found)
+    """The next `count` slots later than `after`, in UTC; fewer when time ends."""
+    return tuple(islice(_slots(schedule, after), count))
 
 
 def due(
@@ -120,15 +110,14 @@ def due(
     The newest slot is run when it is no older than the deadline; every other one since `last` was missed. Of very many missed
     ones the newest hundred of the last days are told.
     """
+    worth_telling = now - max(starting_deadline, _WORTH_TELLING)
     passed: list[datetime] = []
-    begin = last
-    while True:
-        found = slots_after(schedule, begin, _MOST_MISSED)
-        before = [slot for slot in found if slot <= now]
-        passed = (passed + before)[-_MOST_MISSED:]
-        if len(before) < _MOST_MISSED:
-            break
-        begin = max(before[-1], now - max(starting_deadline, _WORTH_TELLING))
+    for slot in takewhile(lambda slot: slot <= now, _slots(schedule, last)):
+        passed.append(slot)
+        if len(passed) == _MOST_MISSED and slot < worth_telling:
+            # Nobody wants to hear of slots as old as these, and there may be millions of them.
+            return due(schedule, worth_telling, now, starting_deadline)
+    passed = passed[-_MOST_MISSED:]
     if passed and now - passed[-1] <= starting_deadline:
         return Due(passed[-1], tuple(passed[:-1]))
     return Due(None, tuple(passed))
@@ -144,6 +133,18 @@ def heartbeat_deadline(schedule: Schedule, last: datetime) -> datetime:
 def trigger_id(slot: datetime) -> str:
     """The name of a slot, `2026-06-11T03:15Z`."""
     return slot.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _slots(schedule: Schedule, after: datetime) -> Iterator[datetime]:
+    """Slots later than `after`, in UTC, each later than the one before."""
+    # Seen from the second pass of a doubled hour, the local time of a slot may lie ahead although it is over; two local times
+    # of a missing hour fall together. So we begin a little earlier, and take only what is later than the last.
+    last = after
+    for local in CronSim(schedule.cron, (after - _OVERLAP).astimezone(_zone(schedule.zone))):
+        slot = local.astimezone(UTC)
+        if slot > last:
+            yield slot
+            last = slot
 
 
 def _unknown(expression: str) -> str:

@@ -47,11 +47,15 @@ class WireSettings(msgspec.Struct, frozen=True):
 
 
 class Wire:
-    """Sends requests. The library is loaded and a session opened when the first one goes out."""
+    """Sends requests. The library is loaded and a session opened when the first one goes out.
+
+    Raises InputError `BadCertificateFile` when `ca_file` cannot be used: before a run, not in the middle of one.
+    """
 
     def __init__(self, settings: WireSettings = WireSettings(), clock: Clock | None = None) -> None:  # noqa: B008 -- frozen
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._trust = _trust(settings.ca_file) if settings.ca_file else None
         self._session: aiohttp.ClientSession | None = None
 
     async def send(
@@ -64,7 +68,7 @@ class Wire:
         authorization: Secret | None = None,
         follow: bool = False,
     ) -> Reply:
-        """The reply, whatever happens. Raises InputError `BadCertificateFile` when `ca_file` cannot be used.
+        """The reply, whatever happens.
 
         Redirects are followed only where `follow` says so, which no request with a credential should.
         """
@@ -107,7 +111,7 @@ class Wire:
         if self._session is None or self._session.closed:
             settings = self._settings
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(force_close=True, ssl=_trust(settings.ca_file)),
+                connector=aiohttp.TCPConnector(force_close=True, ssl=self._trust or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 headers={"User-Agent": settings.user_agent, "Accept-Encoding": "identity"},
@@ -161,16 +165,15 @@ def retry_after(header: str, now: datetime) -> float | None:
     return max(0.0, (moment - now).total_seconds())
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
+def _trust(ca_file: Path) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=ca_file)
-        except (OSError, ssl.SSLError) as error:
-            reason = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
-            raise InputError(
-                "BadCertificateFile", f"{ca_file}: {reason}", hint="name a file with certificates in PEM form"
-            ) from None
+    try:
+        context.load_verify_locations(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        reason = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise InputError(
+            "BadCertificateFile", f"{ca_file}: {reason}", hint="name a file with certificates in PEM form"
+        ) from None
     return context
 
 

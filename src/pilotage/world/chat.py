@@ -17,7 +17,7 @@ from aiohttp import web
 from pilotage.runtime.clock import Timers
 from pilotage.world.loopback import LoopbackServer, misbehave, new_application
 
-__all__ = ["Chat", "Event", "Posted", "Trouble"]
+__all__ = ["Chat", "Event", "Posted", "Trouble", "slack_problem"]
 
 _SECTION: Final = 3000
 _FIELD: Final = 2000
@@ -99,7 +99,7 @@ class Chat(LoopbackServer):
             payload = orjson.loads(body)
         except orjson.JSONDecodeError:
             return self._refuse("invalid_payload")
-        problem = _problem(payload)
+        problem = slack_problem(payload)
         if problem:
             return self._refuse(problem)
         self.messages.append(Posted(self._clock.now(), request.match_info["channel"], payload))
@@ -144,7 +144,7 @@ class Chat(LoopbackServer):
         return web.Response(status=400, text=reason)
 
 
-def _problem(payload: Any) -> str:
+def slack_problem(payload: Any) -> str:
     """Slack's word for what is wrong with a payload, empty when it is fine."""
     if not isinstance(payload, dict):
         return "invalid_payload"
