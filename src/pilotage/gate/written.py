@@ -49,5 +49,5 @@ def as_text(value: Any) -> str:
         return value
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    except ZeroDivisionError:
+    except RecursionError:
         return ""
