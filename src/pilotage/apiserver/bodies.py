@@ -17,6 +17,7 @@ import orjson
 from pilotage.api import yaml
 from pilotage.api.errors import InputError
 from pilotage.api.meta import Kind
+from pilotage.apiserver import wire
 from pilotage.apiserver.jsonfaults import syntax_fault
 from pilotage.apiserver.paths import Target
 from pilotage.apiserver.refusals import RefusalError, bad_request, unsupported_media_type
@@ -248,7 +249,19 @@ def _read(content_type: str, text: bytes) -> Sent:
         return _read_json(text)
     if media == _YAML:
         return _read_yaml(text)
+    if media == wire.MEDIA:
+        return _read_protobuf(text)
     raise unsupported_media_type()
+
+
+def _read_protobuf(text: bytes) -> Sent:
+    """Built-in kinds only, as on a real server. Raises RefusalError for others."""
+    try:
+        return Sent(wire.decode(text))
+    except wire.UnknownKindError:
+        raise unsupported_media_type() from None
+    except wire.WireError as error:
+        raise _UnreadableError(str(error)) from None
 
 
 def _read_json(text: bytes) -> Sent:

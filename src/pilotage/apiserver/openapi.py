@@ -9,6 +9,7 @@ the index is written without making a single document.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
@@ -59,19 +60,21 @@ def answer(
 
 
 class _Kept:
-    """The most recently used things, made when they are asked for first."""
+    """The most recently used things, made when they are asked for first; who asks meanwhile waits instead of making another."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._lock = threading.Lock()
         self._things: OrderedDict[Any, Any] = OrderedDict()
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
-        if key not in self._things:
-            self._things[key] = make()
-            if len(self._things) > self._limit:
-                self._things.popitem(last=False)
-        self._things.move_to_end(key)
-        return self._things[key]
+        with self._lock:
+            if key not in self._things:
+                self._things[key] = make()
+                if len(self._things) > self._limit:
+                    self._things.popitem(last=False)
+            self._things.move_to_end(key)
+            return self._things[key]
 
 
 _parts = _Kept(_KEPT_PARTS)
