@@ -1,6 +1,7 @@
-"""Every stable code of the gate's decisions, with its meaning in one sentence: what the reference page of codes prints.
+"""The codes of the gate's decisions about Snapshots, triggers and partners, with their meaning in one sentence.
 
-Unlike errors elsewhere these are written as the decisions answer them, in lower case with dashes.
+The reference page of codes prints them; `healthcodes` has those about jobs and health. Unlike errors elsewhere they are written
+as the decisions answer them, in lower case with dashes.
 """
 
 from __future__ import annotations
@@ -78,60 +79,5 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "no-target": "The ReleasePlan names no target namespace.",
         "multiple": "Several ReleasePlanAdmissions take it; name one by label.",
         "blocked": "The ReleasePlanAdmission blocks releases.",
-    },
-    "what a verdict is for": {
-        "malformed": "Error: the results are no list, or an item names no job.",
-        "unknown-type": "Error: a job is neither required nor informing.",
-        "conflicting-type": "Error: a job is both required and informing.",
-        "missing-result": "Error: an expected required job has no result.",
-        "no-required-jobs": "Error: no job is required, so nothing was proven.",
-        "too-much-quarantine": "Error: too many required jobs are in quarantine.",
-        "required-failed": "Failed: a required job failed.",
-        "in-progress": "Pending: a required job is not over.",
-        "required-inconclusive": "Error: a required job neither passed nor failed.",
-        "all-required-passed": "Passed: every required job passed.",
-    },
-    "why a job is tried again, or not": {
-        "not-started": "No: it was never tried.",
-        "not-terminal": "No: its last attempt is not over.",
-        "passed": "No: it passed.",
-        "informing": "No: it does not count.",
-        "cancelled": "No: an operator cancelled it.",
-        "timeout-not-retried": "No: it ran out of time, and that is not retried.",
-        "confirmed-failure": "No: it failed often enough to be believed.",
-        "attempts-exhausted": "No: it had all its attempts.",
-        "mass-failure": "No: so many jobs failed that the image or the cloud is broken.",
-        "bad-timestamp": "No: the present time or the deadline is not known.",
-        "insufficient-time": "No: it would not end before the deadline.",
-        "confirm-failure": "Yes: to confirm a failure.",
-        "aborted": "Yes: it was aborted.",
-        "timeout": "Yes: it ran out of time.",
-        "infra": "Yes: something around it broke.",
-    },
-    "why a minor is not tested": {
-        "unsupported": "It is not supported.",
-        "no-ga-release": "It has no release that is generally available.",
-    },
-    "how fresh a platform is": {
-        "invalid-threshold": "The threshold is no positive number.",
-        "bad-now": "The present time is not known.",
-        "paused": "The alarm is paused.",
-        "bad-timestamp": "When it was last promoted cannot be read.",
-        "future-timestamp": "Its last promotion lies in the future.",
-        "never-promoted": "It was never promoted.",
-        "up-to-date": "The newest eligible digest is the promoted one.",
-        "stale": "The last promotion is as old as the threshold, or older.",
-        "fresh": "The last promotion is younger than the threshold.",
-        "recovered": "It is fresh again after an alarm.",
-        "deduplicated": "It is stale, and somebody was told already.",
-    },
-    "how a test compares": {
-        "extreme-regression": "It got much worse.",
-        "significant-regression": "It got worse.",
-        "not-significant": "The difference may be chance, or is too small.",
-        "significant-improvement": "It got better.",
-        "missing-sample": "It did not run lately.",
-        "missing-basis": "There are no earlier runs to compare with.",
-        "missing-basis-and-sample": "It never ran.",
     },
 }
