@@ -1,4 +1,4 @@
-"""Where messages go: a chat in the manner of Slack, and any webhook that takes CloudEvents.
+"""Where messages go: a chat in the manner of Slack, and any webhook that takes CloudEvents. (`mailsink` and `issuesink` have others.)
 
 A sink renders a message and posts it once; what follows from the reply is `delivery.after`, and the outbox of the ledger remembers. The
 address of an incoming webhook *is* its credential: it is read from a mounted file for every post, and no reply, error or log

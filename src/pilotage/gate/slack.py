@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from pilotage.gate.message import COLOURS, Field, Item, Message, Section
+from pilotage.gate.plaintext import text_lines
 
 __all__ = [
     "BLOCKS",
@@ -59,18 +60,9 @@ def plain_payload(message: Message) -> bytes:
 
 def fallback(message: Message) -> str:
     """The message as escaped text of at most 3000 characters, the most important first."""
-    lines = [message.title, message.what, f"What to do: {message.do}"]
-    if message.runbook.url:
-        lines.append(f"{message.runbook.text}: {message.runbook.url}")
-    lines += [f"{field.name}: {field.value}" for field in message.fields]
-    for section in message.sections:
-        lines.append(f"{section.title}:")
-        lines += [section.text] if section.text else []
-        lines += [f"- {item.text} {item.note} {item.url}".rstrip() for item in section.items]
-        lines += [section.code] if section.code else []
     parts: list[str] = []
     room = _PLAIN_TEXT
-    for line in (each for text in lines for each in text.splitlines()):
+    for line in text_lines(message):
         shown = _cut(line, room)
         if len(shown) + 1 > room:
             break
