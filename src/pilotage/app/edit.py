@@ -27,13 +27,11 @@ MANAGER = "pilotage-cli"
 
 async def select(reader: Reader, kind: Kind, name: str, namespace: str) -> tuple[Object, ...]:
     """All objects of a kind, or the one that is named. Raises NotFoundError, InputError `Ambiguous`."""
-    found = (await reader.list(kind, namespace)).items
+    namespace = namespace if kind.namespaced else ""
     if not name:
-        return found
+        return (await reader.list(kind, namespace)).items
     in_namespace, _, wanted = name.rpartition("/")
-    fitting = tuple(
-        item for item in found if item.key.name == wanted and in_namespace in ("", item.key.namespace)
-    )
+    fitting = (await reader.list(kind, in_namespace or namespace, name=wanted)).items
     if not fitting:
         raise NotFoundError(kind, ObjectKey(in_namespace or namespace, wanted))
     if len(fitting) > 1:

@@ -1,4 +1,4 @@
-"""Where do objects come from? Files and folders, a must-gather, stdin, or the store of an instance.
+"""Where do objects come from? Files and folders, a must-gather, stdin, a real cluster, or the store of an instance.
 
 Commands that only read get a `Reader` and cannot tell which it is. Several files become one dump; a later file wins over
 an earlier one, and what was left out or stood there twice is reported as findings.
@@ -16,7 +16,9 @@ from pathlib import Path
 import msgspec
 
 from pilotage.api import kinds
+from pilotage.api.errors import InputError
 from pilotage.app import instance
+from pilotage.app.clusters import ClusterChoice, open_cluster
 from pilotage.decision.findings import Finding
 from pilotage.runtime.clock import SystemClock
 from pilotage.store.base import Reader
@@ -26,11 +28,12 @@ __all__ = ["ObjectSource", "Opened", "open_reader", "read_dump"]
 
 
 class ObjectSource(msgspec.Struct, frozen=True):
-    """What the user named: `files` (`-` is stdin), or else an instance (`data_dir` None: the one that runs)."""
+    """What the user named: `files` (`-` is stdin), a `cluster`, or else an instance (`data_dir` None: the one that runs)."""
 
     files: tuple[str, ...] = ()
     data_dir: Path | None = None
     is_tolerant: bool = False
+    cluster: ClusterChoice | None = None
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -44,7 +47,16 @@ class Opened(msgspec.Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def open_reader(source: ObjectSource) -> AsyncIterator[Opened]:
-    """Raises InputError for files that are no manifests (all of them at once), and `NoInstance`."""
+    """Raises InputError for files that are no manifests (all of them at once), `NoInstance`, `NoCluster`."""
+    if source.files and source.cluster is not None:
+        raise InputError(
+            "InvalidOption", "objects come from files (-f) or from a cluster (--kubeconfig, --context)"
+        )
+    if source.cluster is not None:
+        access = source.cluster.access()
+        async with open_cluster(access) as cluster:
+            yield Opened(cluster, access.server)
+        return
     if source.files:
         dump = read_dump(source.files, is_tolerant=source.is_tolerant)
         yield Opened(dump, dump.name, findings=dump.findings)

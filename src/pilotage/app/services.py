@@ -30,7 +30,10 @@ class OpenedServices(msgspec.Struct, frozen=True):
 async def open_services(source: ObjectSource, access: ImageAccess) -> AsyncIterator[OpenedServices]:
     """Objects of an instance come with the images of that instance alone; objects of files with all that can be read:
     the images of the instance that is meant, what was read before, registries, each cluster's with its pull secret.
+    Objects of a real cluster come without the images of an instance, unless one is named.
     """
+    if source.cluster is not None:
+        access = msgspec.structs.replace(access, finds_instance=False)
     async with open_reader(source) as objects, images.opened(access) as places:
         if objects.data_dir:
             layout = OciLayout(instance.layout_path(objects.data_dir))

@@ -1,6 +1,6 @@
-"""The options that say how images are reached: one set for every verb that reads or writes images.
+"""The options that say how images are reached, and where objects come from: one set for every verb that reads them.
 
-A verb takes one argument `access`; `with_access` gives it the options and makes the record of them.
+A verb takes one argument `access`, or `source`; `with_access` and `with_source` give it the options and make the record of them.
 """
 
 from __future__ import annotations
@@ -14,15 +14,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilotage.cli.sources import AuthfileOption, CaFileOption, DataDirOption, InsecureOption, OfflineOption
+from pilotage.cli.sources import (
+    AuthfileOption,
+    CaFileOption,
+    ContextOption,
+    DataDirOption,
+    FilesOption,
+    InsecureOption,
+    KubeconfigOption,
+    OfflineOption,
+    TolerantOption,
+)
 
 if TYPE_CHECKING:
     from pilotage.app.images import ImageAccess
+    from pilotage.app.objects import ObjectSource
     from pilotage.decision.findings import Finding
 else:
-    ImageAccess = object  # Typer evaluates annotations; the record itself comes with libraries that a help page needs not
+    # Typer evaluates annotations; the records themselves come with libraries that a help page needs not.
+    ImageAccess = ObjectSource = object
 
-__all__ = ["ImageAccess", "report", "with_access", "with_release_access"]
+__all__ = ["ImageAccess", "ObjectSource", "report", "with_access", "with_release_access", "with_source"]
 
 MirrorsOption = Annotated[
     list[Path] | None,
@@ -96,15 +108,34 @@ def _release_access(
     return msgspec.structs.replace(_access(**given), versions=Versions(versions, graph, channel, arch))
 
 
+def _source(
+    files: FilesOption = None,
+    tolerant: TolerantOption = False,
+    kubeconfig: KubeconfigOption = "",
+    context: ContextOption = "",
+    data_dir: DataDirOption = None,
+) -> ObjectSource:
+    from pilotage.app.clusters import ClusterChoice
+    from pilotage.app.objects import ObjectSource
+
+    cluster = ClusterChoice(kubeconfig, context) if kubeconfig or context else None
+    return ObjectSource(tuple(files or ()), data_dir, tolerant, cluster)
+
+
+def with_source(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The verb with the options for objects in place of its argument `source`; an instance that it names is for both."""
+    return _with_options(verb, "source", _source, _parameters(_source))
+
+
 def with_access(verb: Callable[..., Any]) -> Callable[..., Any]:
     """The verb with the options for images in place of its argument `access`."""
-    return _with_options(verb, _access, _parameters(_access))
+    return _with_options(verb, "access", _access, _parameters(_access))
 
 
 def with_release_access(verb: Callable[..., Any]) -> Callable[..., Any]:
     """The same for a verb that also takes a version for a release."""
     own = [each for each in _parameters(_release_access) if each.name != "given"]
-    return _with_options(verb, _release_access, [*own, *_parameters(_access)])
+    return _with_options(verb, "access", _release_access, [*own, *_parameters(_access)])
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -112,14 +143,17 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _with_options(
-    verb: Callable[..., Any], make: Callable[..., Any], options: list[inspect.Parameter]
+    verb: Callable[..., Any], argument: str, make: Callable[..., Any], options: list[inspect.Parameter]
 ) -> Callable[..., Any]:
+    own = [each for each in _parameters(verb) if each.name != argument]
+    names = {each.name for each in own}
+
     @functools.wraps(verb)
     def command(**given: Any) -> Any:
-        access = make(**{each.name: given.pop(each.name) for each in options})
-        return verb(**given, access=access)
+        made = make(**{each.name: given[each.name] for each in options})
+        return verb(**{name: given[name] for name in names}, **{argument: made})
 
-    taken = [*(each for each in _parameters(verb) if each.name != "access"), *options]
+    taken = [*own, *(each for each in options if each.name not in names)]
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in taken]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
     command.__annotations__ = {each.name: each.annotation for each in parameters}

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pilotage.cli.access import ImageAccess, with_access
+from pilotage.cli.access import ImageAccess, ObjectSource, with_access, with_source
 from pilotage.cli.output import Output, OutputOption, emit, say
-from pilotage.cli.sources import FilesOption, NamespaceOption, TolerantOption
+from pilotage.cli.sources import NamespaceOption
 
 if TYPE_CHECKING:
     from pilotage.app.cpo import PreviewRequest
-    from pilotage.app.objects import ObjectSource
 
 __all__ = ["cpo"]
 
@@ -29,17 +28,17 @@ cpo = typer.Typer(
 
 
 @cpo.command("resolve", short_help="Print image and rule of every hosted cluster.")
+@with_source
 @with_access
 def resolve(
-    files: FilesOption = None,
     hc: Annotated[
         list[str] | None,
         typer.Option("--hc", metavar="NS/NAME", help="Only this hosted cluster. Repeatable."),
     ] = None,
     namespace: NamespaceOption = "",
-    tolerant: TolerantOption = False,
     output: OutputOption = Output.TEXT,
     *,
+    source: ObjectSource,
     access: ImageAccess,
 ) -> None:
     """Print the image and the rule of every hosted cluster, one line each.
@@ -48,11 +47,11 @@ def resolve(
 
     Example: pilotage cpo resolve -f fleet.yaml --hc clusters/prod-1
     """
-    source = _source(files, tolerant, access)
     raise typer.Exit(asyncio.run(_resolve(source, access, tuple(hc or ()), namespace, output)))
 
 
 @cpo.command("preview", short_help="Show what a change does to every hosted cluster.")
+@with_source
 @with_access
 def preview(
     to: Annotated[str, typer.Option("--to", metavar="IMAGE", help="The operator image afterwards.")] = "",
@@ -62,7 +61,6 @@ def preview(
             "--from", metavar="IMAGE", help="The operator image before. [default: that of the settings]"
         ),
     ] = "",
-    files: FilesOption = None,
     overrides_from: Annotated[
         Path | None, typer.Option("--overrides-from", help="The override table before.")
     ] = None,
@@ -85,9 +83,9 @@ def preview(
         str, typer.Option("--fail-on", metavar="EFFECT,...", help="Effects that make the exit code 2.")
     ] = "node-rollout,label-lost,not-pullable",
     namespace: NamespaceOption = "",
-    tolerant: TolerantOption = False,
     output: OutputOption = Output.TEXT,
     *,
+    source: ObjectSource,
     access: ImageAccess,
 ) -> None:
     """Show what a change of operator image, override table, switch or release does to every hosted cluster.
@@ -111,7 +109,6 @@ def preview(
         fail_on=tuple(part.strip() for part in fail_on.split(",") if part.strip()),
         namespace=namespace,
     )
-    source = _source(files, tolerant, access)
     raise typer.Exit(asyncio.run(_preview(source, access, request, output)))
 
 
@@ -148,12 +145,6 @@ def lint_image(
     Example: pilotage cpo lint-image quay.example.com/hypershift/hypershift-operator:v1.1.0
     """
     raise typer.Exit(asyncio.run(_lint_image(image, role, access, output)))
-
-
-def _source(files: list[str] | None, tolerant: bool, access: ImageAccess) -> ObjectSource:
-    from pilotage.app.objects import ObjectSource
-
-    return ObjectSource(tuple(files or ()), access.data_dir, tolerant)
 
 
 async def _resolve(

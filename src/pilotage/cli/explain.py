@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pilotage.cli.access import ImageAccess, with_access
+from pilotage.cli.access import ImageAccess, ObjectSource, with_access, with_source
 from pilotage.cli.output import Output, OutputOption, emit, say
-from pilotage.cli.sources import FilesOption, NamespaceOption, TolerantOption
+from pilotage.cli.sources import NamespaceOption
 
 if TYPE_CHECKING:
     from pilotage.app.explain import Explained
-    from pilotage.app.objects import ObjectSource
 
 __all__ = ["explain"]
 
 OK, NO_ANSWER = 0, 1
 
 
+@with_source
 @with_access
 def explain(
     topic: Annotated[str, typer.Argument(help="What to explain: cpo-image.")],
@@ -27,25 +27,22 @@ def explain(
         list[str] | None,
         typer.Argument(help="NAME or NAMESPACE/NAME; all objects without one.", metavar="[NAME]..."),
     ] = None,
-    files: FilesOption = None,
     namespace: NamespaceOption = "",
-    tolerant: TolerantOption = False,
     output: OutputOption = Output.TEXT,
     *,
+    source: ObjectSource,
     access: ImageAccess,
 ) -> None:
-    """Show a decision and every rule that was considered, from manifests, a must-gather, stdin, or an instance.
+    """Show a decision and every rule that was considered, from manifests, a must-gather, stdin, a cluster, or an
+    instance.
 
-    Nothing is changed. With -f, images are read from their registries unless --offline; a fact that cannot be seen is
+    Nothing is changed. With -f or a cluster, images are read from their registries unless --offline; a fact that cannot be seen is
     named, never guessed.
 
     Exit codes: 0 every object has an answer, 1 some have none, 2 wrong use.
 
     Example: pilotage explain cpo-image -f must-gather/ --offline
     """
-    from pilotage.app.objects import ObjectSource
-
-    source = ObjectSource(tuple(files or ()), access.data_dir, tolerant)
     raise typer.Exit(asyncio.run(_explain(topic, tuple(names or ()), namespace, source, access, output)))
 
 

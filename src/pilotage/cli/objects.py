@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from pilotage.cli.access import report
+from pilotage.cli.access import ObjectSource, report, with_source
 from pilotage.cli.output import Output, OutputOption, emit, say
-from pilotage.cli.sources import DataDirOption, FilesOption, NamespaceOption, TolerantOption
-
-if TYPE_CHECKING:
-    from pilotage.app.objects import ObjectSource
+from pilotage.cli.sources import DataDirOption, FilesOption, NamespaceOption
 
 __all__ = ["apply", "crds", "delete", "get"]
 
@@ -21,22 +18,20 @@ KindArgument = Annotated[
 ]
 
 
+@with_source
 def get(
     kind: KindArgument,
     name: Annotated[str, typer.Argument(help="NAME or NAMESPACE/NAME; all objects without one.")] = "",
-    files: FilesOption = None,
     namespace: NamespaceOption = "",
-    data_dir: DataDirOption = None,
-    tolerant: TolerantOption = False,
     output: OutputOption = Output.TEXT,
+    *,
+    source: ObjectSource,
 ) -> None:
-    """Print objects of one kind, from an instance or from manifests.
+    """Print objects of one kind, from an instance, a cluster, or manifests. Any kind that is served there is found.
 
     Example: pilotage get controlplaneimages -o yaml
     """
-    from pilotage.app.objects import ObjectSource
-
-    asyncio.run(_get(kind, name, namespace, ObjectSource(tuple(files or ()), data_dir, tolerant), output))
+    asyncio.run(_get(kind, name, namespace, source, output))
 
 
 def apply(
@@ -103,15 +98,15 @@ def crds() -> None:
 
 
 async def _get(kind_name: str, name: str, namespace: str, source: ObjectSource, output: Output) -> None:
-    from pilotage.api import kinds
     from pilotage.app import edit
+    from pilotage.app.kindnames import find_kind
     from pilotage.app.objects import open_reader
     from pilotage.decision.render import findings_text
 
-    kind = kinds.find(kind_name)
     async with open_reader(source) as opened:
         if opened.findings:
             say(findings_text(opened.findings))
+        kind = await find_kind(opened.reader, kind_name)
         objects = await edit.select(opened.reader, kind, name, namespace)
     if not objects and output is Output.TEXT:
         say(f"No {kind.plural} found in {opened.name}.")

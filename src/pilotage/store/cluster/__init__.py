@@ -4,6 +4,7 @@
     credentials, plugins    what proves it, now                         certificates   TLS both ways
     requests                a verb as a value: path, query, body        transport      connections, retries, pace
     bodies                  lists and watch lines taken apart           status         refusals as our errors
+    discovery               which kinds are served, under which names
     client                  `ClusterStore`, the face
 
 Bytes in, bytes out: of an object only the header is decoded, so ten thousand of them are listed in a fraction of a second.

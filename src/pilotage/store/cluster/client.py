@@ -20,6 +20,7 @@ from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.store.base import Event, InvalidObjectError, Listing, Version
 from pilotage.store.cluster import bodies, requests
 from pilotage.store.cluster.access import Access, Clock
+from pilotage.store.cluster.discovery import Discovered, discover
 from pilotage.store.cluster.pacing import RetryPolicy, SystemClock
 from pilotage.store.cluster.requests import Request
 from pilotage.store.cluster.status import read_status, refusal
@@ -104,6 +105,10 @@ class ClusterStore:
                 f"{self.access.server} is no Kubernetes API server",
                 hint="see `server` of the cluster in the kubeconfig",
             ) from None
+
+    async def kinds(self) -> tuple[Discovered, ...]:
+        """Every kind that is served, in each of its versions; the preferred one of a group first. Raises RemoteError."""
+        return await discover(lambda path: self._send(requests.discovery(path)))
 
     # Reader
 

@@ -23,6 +23,7 @@ __all__ = [
     "apply_status",
     "create",
     "delete",
+    "discovery",
     "get",
     "list_page",
     "server_version",
@@ -34,6 +35,10 @@ Verb = Literal["get", "list", "watch", "create", "apply", "patch status of", "de
 _JSON = "application/json"
 _APPLY = "application/apply-patch+yaml"
 """JSON is YAML, so the apply patch is sent as JSON under this name."""
+_DISCOVERY = (
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+    "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
+)
 _NOT_SEGMENTS = (".", "..")
 
 
@@ -48,6 +53,7 @@ class Request(msgspec.Struct, frozen=True):
     content_type: str = ""
     kind: Kind | None = None
     key: ObjectKey | None = None
+    accept: str = _JSON
 
     @property
     def target(self) -> str:
@@ -176,6 +182,11 @@ def delete(kind: Kind, key: ObjectKey) -> Request:
 
 def server_version() -> Request:
     return Request("ask", "GET", "/version")
+
+
+def discovery(path: str) -> Request:
+    """What is served below `/api`, `/apis` or one group and version; all at once when the server can say it so."""
+    return Request("ask", "GET", path, accept=_DISCOVERY)
 
 
 def _of_name(name: str) -> list[tuple[str, str]]:

@@ -188,6 +188,7 @@ class Transport:
 
     async def _once(self, request: Request, proof: Proof, stall_timeout: float) -> Answer:
         headers = self._fixed_headers.copy()
+        headers["Accept"] = request.accept
         if proof.authorization is not None:
             headers["Authorization"] = proof.authorization.reveal_text()
         if request.content_type:
@@ -237,7 +238,6 @@ def _fixed_headers(access: Access, user_agent: str) -> CIMultiDict[str]:
     headers = CIMultiDict(
         {
             "User-Agent": user_agent,
-            "Accept": "application/json",
             # Within a cluster compression costs more time than it saves.
             "Accept-Encoding": "gzip" if access.is_compressed else "identity",
         }
