@@ -8,15 +8,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from pilotage.api import kinds
+from pilotage.api import core, kinds
 from pilotage.api.errors import InputError, PilotageError
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.app import instance
-from pilotage.app.objects import read_dump
+from pilotage.app.objects import open_store, read_dump
 from pilotage.decision.findings import Finding
 from pilotage.decision.render import table
 from pilotage.runtime.clock import SystemClock
-from pilotage.store.base import ConflictError, NotFoundError, Reader
+from pilotage.store.base import ConflictError, NotFoundError, Reader, Store
+from pilotage.store.cluster import ClusterStore
 from pilotage.store.embedded import EmbeddedStore
 
 __all__ = ["MANAGER", "apply", "delete_files", "delete_named", "listing", "select"]
@@ -70,7 +71,7 @@ async def apply(
     """
     items = sorted(_objects_of(files, report), key=lambda item: _FIRST.get(item.kind, len(_FIRST)))
     async with _opened(data_dir) as store:
-        async with await store.fork() as copy:
+        async with _copied(store, items, namespace) as copy:
             tried = await _apply_all(copy, items, namespace, force=force)
         problems = tuple(outcome for outcome in tried if isinstance(outcome, PilotageError))
         if problems:
@@ -95,7 +96,7 @@ async def apply(
 
 
 async def _apply_all(
-    store: EmbeddedStore, items: Sequence[Object], namespace: str, *, force: bool
+    store: Store, items: Sequence[Object], namespace: str, *, force: bool
 ) -> list[str | PilotageError]:
     """For each object what became of it, or why it is refused."""
     outcomes: list[str | PilotageError] = []
@@ -158,10 +159,30 @@ def _named(kind: Kind, key: ObjectKey) -> str:
 
 
 @asynccontextmanager
-async def _opened(data_dir: Path | None) -> AsyncIterator[EmbeddedStore]:
-    path = instance.store_path(instance.find(data_dir, os.environ))
-    async with await EmbeddedStore.open(path, SystemClock()) as store:
+async def _opened(data_dir: Path | None) -> AsyncIterator[EmbeddedStore | ClusterStore]:
+    async with open_store(instance.find(data_dir, os.environ)) as store:
         yield store
+
+
+@asynccontextmanager
+async def _copied(
+    store: EmbeddedStore | ClusterStore, items: Sequence[Object], namespace: str
+) -> AsyncIterator[EmbeddedStore]:
+    """A copy in memory to try things on: of a running instance, as much as the items have to do with."""
+    if isinstance(store, EmbeddedStore):
+        async with await store.fork() as copy:
+            yield copy
+        return
+    present = [item for kind in _JUDGES for item in (await store.list(kind)).items]
+    known = {(item.kind, item.key) for item in present}
+    for item in items:
+        kind, key = _placed(item, namespace)
+        if (kind.kind, key) not in known:
+            found = await _present(store, kind, key)
+            present += [found] if found is not None else []
+    async with await EmbeddedStore.open(None, SystemClock(), is_strict=True) as copy:
+        await copy.restore(present)
+        yield copy
 
 
 def _placed(item: Object, namespace: str) -> tuple[Kind, ObjectKey]:
@@ -183,6 +204,9 @@ def _is_conflict(problem: PilotageError) -> bool:
 
 
 _FORCE = "; take over fields of another manager with --force-conflicts"
+
+_JUDGES = (core.NAMESPACE, core.CUSTOM_RESOURCE_DEFINITION)
+"""Kinds that decide what other objects may be."""
 
 _FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
 """What others need to be there already."""

@@ -1,6 +1,7 @@
 """Where a running `pilotage up` keeps its state, and how a command in another terminal finds it.
 
-A data directory holds `store.sqlite` (the objects), `registry/` (an OCI layout with the images) and `lock`. One instance runs
+A data directory holds `store.sqlite` (the objects), `registry/` (an OCI layout with the images), `lock`, and while an instance runs
+`kubeconfig`, which leads to its API. One instance runs
 on a directory at a time: two would decide the same clusters and write over one another. It holds the lock for as long as it
 lives, and the system lets go of it however the process ends, so a crash leaves nothing to clean up.
 
@@ -22,18 +23,32 @@ import msgspec
 from pilotage.api.errors import InputError
 from pilotage.store.base import StoreBusyError
 
-__all__ = ["Instance", "announced", "find", "held", "layout_path", "store_path"]
+__all__ = [
+    "Instance",
+    "announced",
+    "find",
+    "held",
+    "is_held",
+    "kubeconfig_path",
+    "layout_path",
+    "store_path",
+]
 
 
 class Instance(msgspec.Struct, frozen=True):
-    """One running `pilotage up`."""
+    """One running `pilotage up` or `pilotage serve`, and the kubeconfig that leads to its API."""
 
     data_dir: str
     pid: int
+    kubeconfig: str = ""
 
 
 def store_path(data_dir: Path) -> Path:
     return data_dir / "store.sqlite"
+
+
+def kubeconfig_path(data_dir: Path) -> Path:
+    return data_dir / "kubeconfig"
 
 
 def layout_path(data_dir: Path) -> Path:
@@ -61,6 +76,18 @@ def held(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def is_held(data_dir: Path) -> bool:
+    """Does an instance run on the directory?"""
+    try:
+        with (data_dir / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 @contextlib.contextmanager
 def announced(data_dir: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Let other commands find this process for as long as the block runs."""
@@ -68,7 +95,8 @@ def announced(data_dir: Path, environment: Mapping[str, str]) -> Iterator[None]:
     pointer.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=pointer.parent)
     with os.fdopen(handle, "wb") as file:
-        file.write(msgspec.json.encode(Instance(str(data_dir.resolve()), os.getpid())))
+        place = data_dir.resolve()
+        file.write(msgspec.json.encode(Instance(str(place), os.getpid(), str(kubeconfig_path(place)))))
     Path(draft).replace(pointer)
     try:
         yield

@@ -1,4 +1,6 @@
-"""Where do objects come from? Files and folders, a must-gather, stdin, a real cluster, or the store of an instance.
+"""Where do objects come from? Files and folders, a must-gather, stdin, a real cluster, or an instance.
+
+An instance that runs is asked through its API, as any client would; the file of one that does not run is opened.
 
 Commands that only read get a `Reader` and cannot tell which it is. Several files become one dump; a later file wins over
 an earlier one, and what was left out or stood there twice is reported as findings.
@@ -12,6 +14,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,7 +27,11 @@ from pilotage.runtime.clock import SystemClock
 from pilotage.store.base import Reader
 from pilotage.store.dump import DumpStore, Text
 
-__all__ = ["ObjectSource", "Opened", "open_reader", "read_dump"]
+if TYPE_CHECKING:
+    from pilotage.store.cluster import ClusterStore
+    from pilotage.store.embedded.store import EmbeddedStore
+
+__all__ = ["ObjectSource", "Opened", "open_reader", "open_store", "read_dump"]
 
 
 class ObjectSource(msgspec.Struct, frozen=True):
@@ -61,11 +68,27 @@ async def open_reader(source: ObjectSource) -> AsyncIterator[Opened]:
         dump = read_dump(source.files, is_tolerant=source.is_tolerant)
         yield Opened(dump, dump.name, findings=dump.findings)
         return
-    from pilotage.store.embedded.store import EmbeddedStore  # noqa: PLC0415 -- SQLite only when there is an instance
-
     data_dir = instance.find(source.data_dir, os.environ)
-    async with await EmbeddedStore.open(instance.store_path(data_dir), SystemClock()) as store:
+    async with open_store(data_dir) as store:
         yield Opened(store, str(data_dir), data_dir)
+
+
+@contextlib.asynccontextmanager
+async def open_store(data_dir: Path) -> AsyncIterator[EmbeddedStore | ClusterStore]:
+    """The objects of an instance: a client of its API while it runs, else its file."""
+    # Start-up time: SQLite or an HTTP client, and only when there is an instance.
+    if instance.is_held(data_dir) and instance.kubeconfig_path(data_dir).exists():
+        from pilotage.store.cluster import ClusterSettings, ClusterStore, read_kubeconfig  # noqa: PLC0415
+
+        # As strict as the file is when nobody runs; on loopback nobody needs to be spared.
+        settings = ClusterSettings(rate=0, field_validation="Warn")
+        async with ClusterStore(read_kubeconfig(instance.kubeconfig_path(data_dir)), settings) as client:
+            yield client
+        return
+    from pilotage.store.embedded.store import EmbeddedStore  # noqa: PLC0415
+
+    async with await EmbeddedStore.open(instance.store_path(data_dir), SystemClock()) as store:
+        yield store
 
 
 def read_dump(files: Sequence[str], *, is_tolerant: bool = False) -> DumpStore:

@@ -47,6 +47,7 @@ class Verb(NamedTuple):
 VERBS: Mapping[str, Verb] = {
     "up": Verb("up", "up", "Bring up a sample fleet on this machine, decided live."),
     "run": Verb("run", "run", "Run the controllers on a real cluster."),
+    "serve": Verb("serve", "serve", "Run an embedded API and the controllers on this machine."),
     "explain": Verb("explain", "explain", "Show a decision and every rule that was considered."),
     "decide": Verb("decide", "decide", "Ask one decision, or many: JSON in, JSON out."),
     "cpo": Verb("cpo", "cpo"),

@@ -17,6 +17,7 @@ __all__ = [
     "KubeconfigOption",
     "NamespaceOption",
     "OfflineOption",
+    "PortOption",
     "TolerantOption",
 ]
 
@@ -53,6 +54,10 @@ InsecureOption = Annotated[
     typer.Option(
         "--insecure-registry", metavar="HOST[:PORT]", help="Speak plain HTTP to this registry. Repeatable."
     ),
+]
+PortOption = Annotated[
+    int,
+    typer.Option("--port", min=0, max=65535, help="The port of the API on 127.0.0.1. [default: a free one]"),
 ]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Fail instead of touching the network.")]
 KubeconfigOption = Annotated[

@@ -7,19 +7,21 @@ import contextlib
 import re
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from pilotage.cli.output import Output, OutputOption, emit, say
+from pilotage.cli.sources import PortOption
 
 if TYPE_CHECKING:
     from pilotage.app.up import Running, Table
     from pilotage.runtime.perform import Change
 
-__all__ = ["up"]
+__all__ = ["Screen", "shown", "up"]
 
 _STUBS = 36
 """Columns for an image and a reason together: with fewer, neither can be read."""
@@ -41,12 +43,13 @@ def up(
     timeout: Annotated[
         float, typer.Option("--timeout", help="Seconds to wait with --until-settled.")
     ] = 120.0,
+    port: PortOption = 0,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Run everything on this machine: an embedded store, sample releases, a sample fleet, and the controllers.
+    """Run everything on this machine: an embedded API, sample releases, a sample fleet, and the controllers.
 
-    Shows every hosted cluster with its control plane operator image, the rule that chose it, and the reason. With -o
-    json or yaml the result is printed as one document when nothing moves any more. Ctrl-C stops.
+    Shows every hosted cluster with its control plane operator image, the rule that chose it, and the reason. While it
+    runs, kubectl works on it with the kubeconfig in its directory. With -o json or yaml the result is printed as one document when nothing moves any more. Ctrl-C stops.
 
     Exit codes: 0 stopped or settled, 2 the directory cannot be used, 3 it did not settle in time, or an instance runs in
     the directory already, 130 stopped before it settled.
@@ -54,10 +57,10 @@ def up(
     Example: pilotage up --until-settled
     """
     stop_when_settled = until_settled or output is not Output.TEXT
-    raise typer.Exit(asyncio.run(_up(data_dir, output, timeout if stop_when_settled else None)))
+    raise typer.Exit(asyncio.run(_up(data_dir, port, output, timeout if stop_when_settled else None)))
 
 
-class _Screen(Protocol):
+class Screen(Protocol):
     """How progress and tables are shown: drawn over again on a terminal, line by line elsewhere."""
 
     def step(self, text: str) -> None: ...
@@ -67,10 +70,24 @@ class _Screen(Protocol):
     def changed(self, change: Change) -> None: ...
 
 
-async def _up(data_dir: Path | None, output: Output, patience: float | None) -> int:
-    """`patience` is in seconds until everything must have settled; None runs until a signal comes."""
+async def _up(data_dir: Path | None, port: int, output: Output, patience: float | None) -> int:
     from pilotage.app import up
 
+    def opened(screen: Screen, on_change: Callable[[Change], None]) -> AbstractAsyncContextManager[Running]:
+        return up.running(data_dir, port=port, on_step=screen.step, on_change=on_change)
+
+    return await shown(opened, output, patience, _invitation)
+
+
+async def shown(
+    opened: Callable[[Screen, Callable[[Change], None]], AbstractAsyncContextManager[Running]],
+    output: Output,
+    patience: float | None,
+    invitation: Callable[[Running], str],
+) -> int:
+    """Run an instance and show what it decides. `patience` is in seconds until everything must have settled; None runs until
+    a signal comes. Gives the exit code.
+    """
     moved = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         screen = stack.enter_context(_screen(is_live=patience is None))
@@ -80,14 +97,12 @@ async def _up(data_dir: Path | None, output: Output, patience: float | None) -> 
             moved.set()
 
         stopping = _signalled()
-        instance = await stack.enter_async_context(
-            up.running(data_dir, on_step=screen.step, on_change=on_change)
-        )
+        instance = await stack.enter_async_context(opened(screen, on_change))
         if patience is not None:
             return await _settle(instance, output, patience, stopping)
         if stopping.is_set():
             return SETTLED
-        screen.step(_invitation(instance))
+        screen.step(invitation(instance))
         await _follow(instance, screen, moved, stopping)
     return SETTLED
 
@@ -116,7 +131,7 @@ async def _settle(instance: Running, output: Output, patience: float, stopping: 
     return NOT_SETTLED
 
 
-async def _follow(instance: Running, screen: _Screen, moved: asyncio.Event, stopping: asyncio.Event) -> None:
+async def _follow(instance: Running, screen: Screen, moved: asyncio.Event, stopping: asyncio.Event) -> None:
     """Draw again whenever something moved, until a signal comes."""
     stopped = asyncio.ensure_future(stopping.wait())
     while not stopped.done():
@@ -144,7 +159,8 @@ def _signalled() -> asyncio.Event:
 def _invitation(instance: Running) -> str:
     return (
         f"running in {instance.data_dir}; try in another terminal: pilotage get hc, "
-        "pilotage explain cpo-image clusters/azure-prod-west"
+        "pilotage explain cpo-image clusters/azure-prod-west, "
+        f"kubectl --kubeconfig {instance.kubeconfig} get hc -A"
     )
 
 

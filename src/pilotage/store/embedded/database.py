@@ -6,8 +6,9 @@ writer pays for its own. With `synchronous=FULL` a write that was answered survi
 Readers have connections of their own and never wait for the writer (write-ahead log). A database in memory belongs to
 one connection: reads then take their turn in the writer thread; nothing else differs.
 
-Another process may write into the same file. The writer thread asks `PRAGMA data_version` while it has nothing to do,
-and only while somebody listens: that is how a second process's write reaches a watch of the first.
+Another process may write into the same file, unless one has it for itself. The writer thread asks `PRAGMA data_version` while it
+has nothing to do, and only while somebody listens: that is how a second process's write reaches a watch of the first. A file of
+one process alone costs nothing while nothing happens.
 """
 
 from __future__ import annotations
@@ -220,7 +221,7 @@ class Database:
     def _take(self) -> tuple[list[_Job], bool]:
         """What is queued, at least one unless nothing came in time; and whether the end of the queue came."""
         batch: list[_Job] = []
-        may_be_shared = self._is_listening and self._settings.path is not None
+        may_be_shared = self._is_listening and self._settings.path is not None and self._settings.is_shared
         try:
             job = self._jobs.get(timeout=_POLL_SECONDS if may_be_shared else None)
             while job is not None:

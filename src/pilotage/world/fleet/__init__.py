@@ -9,7 +9,8 @@ from importlib import resources
 from typing import Protocol
 
 from pilotage.api import kinds, manifest
-from pilotage.api.meta import Object
+from pilotage.api.core import NAMESPACE
+from pilotage.api.meta import Object, ObjectKey
 from pilotage.store.base import Reader, Writer
 
 __all__ = ["MANAGER", "load", "manifests"]
@@ -29,11 +30,13 @@ def manifests() -> tuple[Object, ...]:
 
 
 async def load(store: ReadWriter) -> None:
-    """Apply the fleet, unless somebody's settings are there already: then the store is theirs."""
+    """Apply the fleet and its namespaces, unless somebody's settings are there already: then the store is theirs."""
     settings, *_ = manifests()
     kind = kinds.of_object(settings)
     if (await store.list(kind)).items:
         return
+    for namespace in sorted({item.key.namespace for item in manifests()} - {""}):
+        await store.apply(NAMESPACE, ObjectKey("", namespace), {}, manager=MANAGER)
     # The settings come last, so that a crash in the middle of loading starts over.
     for item in (*manifests()[1:], settings):
         await store.apply(kinds.of_object(item), item.key, item.value(), manager=MANAGER)

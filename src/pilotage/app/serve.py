@@ -1,0 +1,34 @@
+"""`pilotage serve`: an instance on one machine with the real outside world: images come from registries."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from pilotage.app import images
+from pilotage.app.hosting import Outside, Running, hosted
+from pilotage.app.images import ImageAccess
+from pilotage.runtime.perform import Change
+from pilotage.store.embedded.store import EmbeddedStore
+
+__all__ = ["Running", "running"]
+
+
+@contextlib.asynccontextmanager
+async def running(
+    data_dir: Path,
+    access: ImageAccess,
+    *,
+    port: int = 0,
+    on_step: Callable[[str], None],
+    on_change: Callable[[Change], None],
+) -> AsyncIterator[Running]:
+    """As `hosting.hosted`, with images as the user reaches them."""
+
+    async def furnish(_directory: Path, _store: EmbeddedStore, stack: contextlib.AsyncExitStack) -> Outside:
+        places = await stack.enter_async_context(images.opened(access))
+        return Outside(places.cached, places.with_pull_secret)
+
+    async with hosted(data_dir, furnish, port=port, on_step=on_step, on_change=on_change) as started:
+        yield started
