@@ -11,7 +11,7 @@ from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.gate.ledger import Ledger
 from pilotage.gate.nights import GateController
 from pilotage.gate.pacer import Pacer
-from pilotage.gate.pacing import Rate
+from pilotage.gate.pacing import DEFAULT_RATE, Rate
 from pilotage.gate.promoting import Promoting, PromotionOrder
 from pilotage.gate.running import RunController
 from pilotage.gate.telling import Outbox
@@ -38,11 +38,14 @@ class Shelf:
         self.attestations: dict[str, str] = {}
         self.copies: list[str] = []
         self.denials: tuple[tuple[str, str], ...] = ()
+        self.failures: list[Exception] = []
 
     async def denied(self, order: PromotionOrder, now: datetime) -> tuple[tuple[str, str], ...]:
         return self.denials
 
     async def promote(self, order: PromotionOrder) -> str:
+        if self.failures:
+            raise self.failures.pop()
         self.copies.append(order.tag)
         self.tags.setdefault(order.tag, order.digest)
         self.attestations[order.tag] = (
@@ -77,7 +80,7 @@ class Night:
     """One process of the gate. `restart` is what a crash leaves: the store and the outside, nothing else."""
 
     def __init__(
-        self, store, clock: ManualClock, prow: InProcessRunner, shelf: Shelf, rate: Rate = Rate()
+        self, store, clock: ManualClock, prow: InProcessRunner, shelf: Shelf, rate: Rate = DEFAULT_RATE
     ) -> None:
         self.store, self.clock, self.prow, self.shelf, self.rate = store, clock, prow, shelf, rate
 

@@ -266,11 +266,11 @@ async def _outside(work: Awaitable[T]) -> T:
     try:
         return await work
     except (InputError, RefusedError) as error:
-        raise _RefusedError(str(error)) from error
+        raise _RefusedError(f"{error.code}: {error.message}") from error
     except PilotageError as error:
         if error.exit_code != 3:
             raise
-        raise _FailedError(str(error)) from error
+        raise _FailedError(f"{error.code}: {error.message}") from error
 
 
 async def commit_facts(store: PromotionStore, entry: Entry, gate: Gate, now: datetime) -> CommitFacts:
