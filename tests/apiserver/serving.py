@@ -1,13 +1,13 @@
-"""A whole embedded API in this process, served over HTTPS from a thread of its own: clients under test are other processes.
+"""A whole embedded API in a process of its own, served over HTTPS as `pilotage up` does it, but strict, as a cluster is.
 
-The store is strict, as a whole cluster is.
+Run as a program it serves until its input ends: `python serving.py FOLDER` writes FOLDER/kubeconfig.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,49 +17,41 @@ from pilotage.apiserver.server import serving
 from pilotage.runtime.clock import SystemClock
 from pilotage.store.embedded import EmbeddedStore
 
-DEADLINE = 30.0
+READY = b"ready\n"
+STOP_LIMIT = 30.0
 
 
 @contextmanager
 def served_api(folder: Path) -> Iterator[Path]:
     """Serve until the block ends; gives the kubeconfig."""
-    path = folder / "kubeconfig"
-    is_ready = threading.Event()
-    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-    failures: list[BaseException] = []
-
-    async def serve() -> None:
-        done = asyncio.Event()
-        running.append((asyncio.get_running_loop(), done))
-        async with contextlib.AsyncExitStack() as stack:
-            store = await stack.enter_async_context(
-                await EmbeddedStore.open(None, SystemClock(), is_strict=True)
-            )
-            api = await stack.enter_async_context(serving(store))
-            kubeconfig.write(path, api.address, api.identity)
-            is_ready.set()
-            await done.wait()
-
-    def run() -> None:
-        try:
-            asyncio.run(serve())
-        except BaseException as error:  # noqa: BLE001 -- told to the test
-            failures.append(error)
-        finally:
-            is_ready.set()
-
-    thread = threading.Thread(target=run, name="served-api")
-    thread.start()
-    assert is_ready.wait(DEADLINE)
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
-        if failures:
-            raise failures[0]
-        yield path
+        assert READY == process.stdout.readline()
+        yield folder / "kubeconfig"
     finally:
-        loop, done = running[0]
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(done.set)
-        thread.join(DEADLINE)
-        assert not thread.is_alive()
-        if failures:
-            raise failures[0]
+        process.stdin.close()
+        try:
+            assert 0 == process.wait(STOP_LIMIT)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+async def serve(folder: Path) -> None:
+    async with (
+        await EmbeddedStore.open(None, SystemClock(), is_strict=True) as store,
+        serving(store) as api,
+    ):
+        kubeconfig.write(folder / "kubeconfig", api.address, api.identity)
+        sys.stdout.buffer.write(READY)
+        sys.stdout.flush()
+        await asyncio.to_thread(sys.stdin.buffer.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))
