@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -15,10 +16,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pilotage.api import kinds, manifest
 from pilotage.api.core import CONFIG_MAP, CUSTOM_RESOURCE_DEFINITION, EVENT, LEASE, SECRET
-from pilotage.api.errors import PilotageError
+from pilotage.api.errors import PilotageError, RemoteError
 from pilotage.api.hypershift import CPO_IMAGE_ANNOTATION, HOSTED_CLUSTER
-from pilotage.api.meta import Kind, ObjectKey
+from pilotage.api.meta import ObjectKey
 from pilotage.api.pilotage import CONTROL_PLANE_IMAGE, CONTROL_PLANE_SETTINGS
+from pilotage.store.base import NotFoundError
 from pilotage.store.cluster import ClusterStore, read_kubeconfig
 
 QUICK = ("--lease-duration", 3, "--renew-deadline", 2, "--retry-period", 0.3)
@@ -233,6 +235,27 @@ def deploy(management: Any, pilotage: Any, *options: str) -> list[dict[str, Any]
     return [item.value() for item in items]
 
 
+def until_granted(management: Any, account: Path, eventually: Any, namespace: str = "") -> None:
+    """A server takes a moment to notice new rights; until then it refuses what it will grant."""
+
+    async def is_granted(_store: ClusterStore) -> bool:
+        async with ClusterStore(read_kubeconfig(account)) as limited:
+            try:
+                await limited.list(CONTROL_PLANE_SETTINGS)
+                await limited.list(HOSTED_CLUSTER, namespace)
+                with contextlib.suppress(NotFoundError):
+                    await limited.get(LEASE, LEASE_KEY)
+                if not namespace:
+                    await limited.list(CONFIG_MAP, "hypershift", name="cpo-overrides")
+            except RemoteError as error:
+                if error.code != "Forbidden":
+                    raise
+                return False
+        return True
+
+    eventually(lambda: management.do(is_granted))
+
+
 def test_the_rights_of_the_deployment_suffice_and_are_few(
     management, pilotage, start, eventually, world, tmp_path
 ) -> None:
@@ -240,6 +263,7 @@ def test_the_rights_of_the_deployment_suffice_and_are_few(
     deploy(management, pilotage, "--overrides-table", "hypershift/cpo-overrides")
     account = management.acting_as(tmp_path, ACCOUNT)
     management.load_fleet()
+    until_granted(management, account, eventually)
     running = start(*command(account, "--data-dir", world))
     where = served_at(running)
     settled(management, eventually, 10)
@@ -286,11 +310,11 @@ def test_a_deployment_for_one_namespace_grants_nothing_elsewhere(
     management, pilotage, start, eventually, tmp_path
 ) -> None:
     """Cluster-wide it may read the settings only; Secrets not at all when it was told so."""
-    for kind in ("clusterroles", "clusterrolebindings"):
-        role = Kind("rbac.authorization.k8s.io", "v1", kind, kind, namespaced=False)
-        for name in ("pilotage", "pilotage-fleet"):
-            if management.find(role, ObjectKey("", name)):
-                management.do(lambda store, role=role, name=name: store.delete(role, ObjectKey("", name)))
+    for kind in ("ClusterRole", "ClusterRoleBinding"):  # of the test before
+        role = kinds.guess("rbac.authorization.k8s.io/v1", kind, namespaced=False)
+        for key in (ObjectKey("", "pilotage"), ObjectKey("", "pilotage-fleet")):
+            if management.find(role, key):
+                management.do(lambda store, role=role, key=key: store.delete(role, key))
     items = deploy(management, pilotage, "--watch", "clusters", "--no-pull-secrets", "--replicas", "3")
     cluster_wide = [item for item in items if item["kind"] == "ClusterRole"]
     assert [["controlplanesettings"]] == [
@@ -302,12 +326,31 @@ def test_a_deployment_for_one_namespace_grants_nothing_elsewhere(
     put_cluster(management, "a")
     account = management.acting_as(tmp_path, ACCOUNT)
     told = [each for each in arguments[1:] if not re.match(r"--listen|:8080", each)]
+    until_granted(management, account, eventually, "clusters")
     running = start(*command(account, *told))
     settled(management, eventually, 1)
     ran = running.end(signal.SIGTERM)
     assert 0 == ran.code
     assert "orbidden" not in ran.err
     assert all(json.loads(line)["level"] for line in ran.err.splitlines() if line.startswith("{"))
+
+
+def test_the_reading_verbs_read_from_a_cluster(management, pilotage) -> None:
+    """get, explain and cpo see what a cluster holds; get finds kinds that only the cluster knows, by any of their names."""
+    put_cluster(management, "mine")
+    there = f"--kubeconfig {management.kubeconfig}"
+    for name in ("hc", "hostedclusters.hypershift.openshift.io", "HostedCluster"):
+        assert "mine" in pilotage(f"get {name} {there} --context token").out
+    for name in ("clusterroles", "clusterrole", "ClusterRole", "clusterroles.rbac.authorization.k8s.io",
+                 "clusterroles.v1.rbac.authorization.k8s.io"):  # fmt: skip
+        assert "system:discovery" in pilotage(f"get {name} {there}").out
+    assert "Namespace" == pilotage(f"get ns clusters {there} -o json").json()["kind"]
+    assert 2 == pilotage(f"get clusterrol {there}").code
+    assert "did you mean clusterroles.rbac.authorization.k8s.io" in pilotage(f"get clusterrol {there}").err
+    assert "annotation present" in pilotage(f"explain cpo-image {there}").out
+    assert "clusters/mine" in pilotage(f"cpo resolve {there}").out
+    ran = pilotage(f"get hc -f x.yaml {there}")
+    assert (2, True) == (ran.code, "InvalidOption" in ran.err)
 
 
 def test_a_table_that_is_no_name_is_refused(pilotage) -> None:

@@ -48,12 +48,14 @@ async def find_kind(reader: Reader, name: str) -> Kind:
         wanted = name.lower()
         if wanted in by_name:
             return by_name[wanted]
-        close = difflib.get_close_matches(wanted, by_name, n=3, cutoff=0.7)
-        if not close:
-            raise
-        plurals = ", ".join(dict.fromkeys(by_name[match].resource for match in close))
+        told = {each: kind.resource for each, kind in by_name.items()}
+        told |= {each: kind.plural for kind in kinds.KNOWN for each in kinds.names_of(kind)}
+        close = dict.fromkeys(
+            told[match] for match in difflib.get_close_matches(wanted, told, n=3, cutoff=0.6)
+        )
+        meant = f"; did you mean {', '.join(close)}?" if close else ""
         raise InputError(
-            "UnknownKind", f'there is no kind called "{name}"; did you mean {plurals}?', hint=unknown.hint
+            "UnknownKind", f'there is no kind called "{name}"{meant}', hint=unknown.hint
         ) from None
 
 
