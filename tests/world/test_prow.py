@@ -10,6 +10,7 @@ import pytest
 from pilotage.gate.jobkeys import IMAGE_ENV, job_labels
 from pilotage.runtime.clock import ManualClock
 from pilotage.world.prow import Line, Playbook, Prow, Script, flaky
+from pilotage.world.prow.book import JobBook
 from pilotage.world.prow.server import Limit
 
 NOW = datetime(2026, 6, 11, 3, 15, tzinfo=UTC)
@@ -226,3 +227,20 @@ async def test_a_night_takes_no_time(session):
 
     assert (first := await play()) == await play()
     assert 120 == len({name for name, _ in first})
+
+
+def test_a_journal_keeps_the_jobs_of_a_prow_that_was_stopped(tmp_path):
+    """Started again on the same journal it knows every job, goes on counting, and survives half a line."""
+    clock, journal = ManualClock(), tmp_path / "prow.jsonl"
+    asked = {"job_name": "periodic-e2e", "job_execution_type": "1"}
+    first = JobBook(Playbook(), clock, str, journal)
+    made = first.create(asked).value["id"]
+    with journal.open("ab") as file:
+        file.write(b'\n{"id": "half')
+
+    second = JobBook(Playbook(), clock, str, journal)
+    again = second.create(asked).value["id"]
+
+    assert 200 == second.get(made).status
+    assert made != again
+    assert [made, again] == [start.id for start in JobBook(Playbook(), clock, str, journal).starts]

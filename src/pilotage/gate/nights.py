@@ -107,7 +107,8 @@ class GateController:
         """Act on the slot that is due, or on a Snapshot that waited for the platform to be free."""
         schedule = parse(gate.spec.schedule, gate.spec.time_zone)
         status = gate.status
-        last = read_instant(status.last_slot) or read_instant(found.meta.creation_timestamp) or now
+        began = read_instant(gate.spec.onboarded_at) or read_instant(found.meta.creation_timestamp) or now
+        last = read_instant(status.last_slot) or began
         slot = due(schedule, last, now).slot
         status = msgspec.structs.replace(status, next_tick=rfc3339(next_slot(schedule, max(now, last))))
         if slot is not None:

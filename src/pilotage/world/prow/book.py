@@ -7,10 +7,12 @@ list compares labels, so a name longer than a label value is an error.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -40,16 +42,24 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class JobBook:
-    """What was started on a Prow. `base` gives the address of its pages."""
+    """What was started on a Prow. `base` gives the address of its pages; with a `journal` it outlives its process."""
 
-    def __init__(self, playbook: Playbook, clock: Clock, base: Callable[[], str]) -> None:
+    def __init__(
+        self, playbook: Playbook, clock: Clock, base: Callable[[], str], journal: Path | None = None
+    ) -> None:
         self.playbook = playbook
         self.starts: list[Start] = []
         self._clock = clock
         self._base = base
+        self._journal = journal
         self._by_id: dict[str, Start] = {}
         self._by_page: dict[tuple[str, str], Start] = {}
         self._asked: Counter[tuple[str, str]] = Counter()
+        if journal is not None and journal.exists():
+            for line in journal.read_bytes().splitlines():
+                # A line may be half a line: of a start that nobody was told of.
+                with contextlib.suppress(msgspec.DecodeError):
+                    self._keep(msgspec.json.decode(line, type=Start))
 
     @property
     def duplicates(self) -> tuple[Start, ...]:
@@ -79,10 +89,11 @@ class JobBook:
         if not self.playbook.has(job):
             return _error(500, 2, f'failed to find associated {kind.lower()} job "{job}"')
         start = self._made(asked, job, kind)
-        self._asked[job, start.digest] += 1
-        if start.script.create != "refused":
-            self.starts.append(start)
-            self._by_id[start.id] = self._by_page[start.job, start.build] = start
+        if start.script.create == "refused":
+            self._asked[job, start.digest] += 1
+        else:
+            self._write(start)
+            self._keep(start)
         value = {
             "id": start.id, "job_name": job, "job_type": kind, "job_status": "TRIGGERED",
             "refs": asked.get("refs"), "pod_spec_options": asked.get("pod_spec_options"), "gcs_path": "",
@@ -145,6 +156,16 @@ class JobBook:
             annotations=options.get("annotations") or {},
             envs=envs,
         )
+
+    def _keep(self, start: Start) -> None:
+        self._asked[start.job, start.digest] += 1
+        self.starts.append(start)
+        self._by_id[start.id] = self._by_page[start.job, start.build] = start
+
+    def _write(self, start: Start) -> None:
+        if self._journal is not None:
+            with self._journal.open("ab") as file:
+                file.write(b"\n" + msgspec.json.encode(start))
 
     def _find(self, name: str) -> Start | None:
         start = self._by_id.get(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -50,9 +51,10 @@ class Prow(LoopbackServer):
         *,
         limit: Limit = Limit(per_minute=0.0),  # noqa: B008 -- frozen
         tokens: frozenset[str] = frozenset(),
+        journal: Path | None = None,
     ) -> None:
         super().__init__()
-        self.book = JobBook(playbook, clock, lambda: self.url)
+        self.book = JobBook(playbook, clock, lambda: self.url, journal)
         self.tokens: set[str] = set(tokens)
         self.down: set[Face] = set()
         self.answers: Counter[tuple[str, int]] = Counter()

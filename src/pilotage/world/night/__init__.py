@@ -1,0 +1,80 @@
+"""A night at the gate for two platforms: one image that ARO takes, and that ROSA's upgrade test stops.
+
+The Snapshots name images of the sample world by digest. One job flakes and passes the second time, one platform's upgrade fails
+twice, a job that is only informing fails as well. The night is the last one before now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from typing import Any, Final, Protocol
+
+from pilotage.api import kinds, manifest
+from pilotage.api.core import NAMESPACE
+from pilotage.api.gate import GATE
+from pilotage.api.meta import Object, ObjectKey
+from pilotage.runtime.clock import rfc3339
+from pilotage.store.base import Reader, Writer
+from pilotage.world.prow.script import Line, Playbook, Script, flaky
+from pilotage.world.snapshots import Build, Tenant, revision_of, snapshot
+
+__all__ = ["NAMESPACE_NAME", "PLAYBOOK", "TENANT", "begins", "load"]
+
+MANAGER: Final = "pilotage-world"
+NAMESPACE_NAME: Final = "gates"
+TENANT: Final = Tenant(repository="quay.example.com/hypershift/hypershift-operator")
+_SLOT_HOUR, _SLOT_MINUTE = 3, 15
+
+PLAYBOOK: Final = Playbook(
+    (
+        *flaky("periodic-aro-hcp-e2e-nodepool", Script(duration=3000.0)),
+        Line(Script(ending="failure", duration=2400.0), "periodic-aro-hcp-arm-smoke"),
+        Line(Script(ending="failure", duration=4200.0), "periodic-rosa-hcp-e2e-upgrade"),
+    ),
+    otherwise=Script(duration=4800.0),
+    jobs=("periodic-aro-hcp-*", "periodic-rosa-hcp-*"),
+)
+
+
+class Restorer(Reader, Writer, Protocol):
+    """What loading needs."""
+
+    async def restore(self, objects: list[Object]) -> None: ...
+
+
+def begins(now: datetime) -> datetime:
+    """A minute before the last slot of the sample schedule."""
+    slot = now.astimezone(UTC).replace(hour=_SLOT_HOUR, minute=_SLOT_MINUTE, second=0, microsecond=0)
+    if slot > now:
+        slot -= timedelta(days=1)
+    return slot - timedelta(minutes=1)
+
+
+async def load(store: Restorer, digests: Mapping[str, str], evening: datetime) -> None:
+    """Gates and Snapshots, unless there is a Gate already: then the store is somebody's.
+
+    `digests` names the images by tag, oldest first; each makes a Snapshot in the hours before `evening`.
+    """
+    gates = manifest.load_objects(
+        resources.files(__package__).joinpath("gates.yaml").read_text(), "gates.yaml"
+    )
+    if (await store.list(GATE)).items:
+        return
+    for namespace in (NAMESPACE_NAME, TENANT.namespace):
+        await store.apply(NAMESPACE, ObjectKey("", namespace), {}, manager=MANAGER)
+    await store.restore([Object.of(each) for each in _snapshots(digests, evening)])
+    # The gates come last, so that a crash in the middle of loading starts over.
+    for item in reversed(gates):
+        value = item.value()
+        value["spec"]["onboardedAt"] = rfc3339(evening)
+        await store.apply(kinds.of_object(item), item.key, value, manager=MANAGER)
+
+
+def _snapshots(digests: Mapping[str, str], evening: datetime) -> list[dict[str, Any]]:
+    made = []
+    for number, digest in enumerate(digests.values()):
+        at = evening - timedelta(hours=2 * (len(digests) - number))
+        made.append(snapshot(Build(at, revision_of(number), digest, number), TENANT))
+    return made
