@@ -96,10 +96,9 @@ class _Server:
             max_field_size=self._limits.header,
             keepalive_timeout=75,
             lingering_time=1,
+            handler_cancellation=True,  # a watcher that went away is noticed at once, not with the next event
         )
-        runner = web.ServerRunner(
-            server, handler_cancellation=True, shutdown_timeout=self._limits.stop_seconds
-        )
+        runner = web.ServerRunner(server, shutdown_timeout=self._limits.stop_seconds)
         await runner.setup()
         following = asyncio.create_task(self._face.run(), name="apiserver-definitions")
         try:
