@@ -12,6 +12,7 @@ __all__ = ["CODES"]
 
 CODES: Final[Mapping[str, Mapping[str, str]]] = {
     "The command line": {
+        "AddressInUse": "The address for health and metrics cannot be listened on.",
         "DirectoryFailed": "Writing the sample images failed: space or permissions; what is there is kept.",
         "FileSystem": "A disk is full, or a file or directory may not be read or written.",
         "Internal": "Our bug. Run again with PILOTAGE_DEBUG=1 and report the trace.",
@@ -42,6 +43,8 @@ CODES: Final[Mapping[str, Mapping[str, str]]] = {
         "AlreadyExists": "An object of this name is there already.",
         "Ambiguous": "A name stands in several namespaces: say NAMESPACE/NAME.",
         "Conflict": "Somebody else changed the object, or owns the fields; read again, or apply with --force-conflicts.",
+        "ClusterNotTrusted": "The certificate of the API server is not one that the kubeconfig trusts.",
+        "ClusterUnreachable": "The API server cannot be reached.",
         "ConnectionLost": "The connection to the API server broke.",
         "DuplicateObject": "Warning: an object stands in a dump twice; which one counts is said.",
         "Expired": "A watch asks for changes that are no longer kept: list again.",
@@ -49,6 +52,7 @@ CODES: Final[Mapping[str, Mapping[str, str]]] = {
         "Invalid": "The object breaks its schema, or what every object must have.",
         "KindNotServed": "The API server does not serve this kind: its definition is missing.",
         "KubeconfigInvalid": "The kubeconfig, or a file that it names, cannot be used.",
+        "LeaseLost": "Another process leads: this one writes nothing more, and stands by.",
         "MalformedAnswer": "What answered is no Kubernetes API server, or something changed its answer.",
         "MalformedManifest": "A document is no YAML or JSON, or no Kubernetes object; file, document, line and column are named.",
         "MalformedObject": "A field of an object has another type than its kind says.",
