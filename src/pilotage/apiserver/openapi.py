@@ -135,10 +135,10 @@ def _version3(
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """What a kind adds to the document: members of `paths` and of `definitions`, in both forms, by name."""
+    """What a kind adds to the document in one form: members of `paths` and of `definitions`, by name."""
 
-    paths: Mapping[str, tuple[bytes, bytes]]
-    types: Mapping[str, tuple[bytes, bytes]]
+    paths: Mapping[str, bytes]
+    types: Mapping[str, bytes]
 
 
 def _version2(accept: str, kinds: Sequence[ServedKind], versions: Mapping[str, str]) -> Answer:
@@ -159,43 +159,42 @@ def _prefers_protobuf(accept: str) -> bool:
 
 
 def _joined(kinds: Sequence[ServedKind], versions: Mapping[str, str], *, is_protobuf: bool) -> bytes:
-    paths: dict[str, tuple[bytes, bytes]] = {}
-    types = dict(_builtin_types())
+    paths: dict[str, bytes] = {}
+    types = dict(_builtin_types(is_protobuf))
     for kind in kinds:
-        part: _Part = _parts.get(_identity(kind, versions), partial(_part, kind))
+        key = (*_identity(kind, versions), is_protobuf)
+        part: _Part = _parts.get(key, partial(_part, kind, is_protobuf))
         paths |= part.paths
         types |= part.types
     frame = version2.frame()
-    form = 1 if is_protobuf else 0
-    described = {name: paths[name][form] for name in sorted(paths)}
-    defined = {name: types[name][form] for name in sorted(types)}
+    paths, types = dict(sorted(paths.items())), dict(sorted(types.items()))
     if is_protobuf:
-        return gnostic.document(frame, described.values(), defined.values())
+        return gnostic.document(frame, paths.values(), types.values())
     return orjson.dumps(
         {
             **frame,
-            "paths": {name: orjson.Fragment(text) for name, text in described.items()},
-            "definitions": {name: orjson.Fragment(text) for name, text in defined.items()},
+            "paths": {name: orjson.Fragment(text) for name, text in paths.items()},
+            "definitions": {name: orjson.Fragment(text) for name, text in types.items()},
         }
     )
 
 
-def _part(kind: ServedKind) -> _Part:
-    types = custom_types(kind) if kind.is_custom else {}
-    return _Part(
-        {
-            name: (orjson.dumps(item), gnostic.path(name, item))
-            for name, item in version2.paths_of(kind).items()
-        },
-        dict(map(_type, types.items())),
-    )
+def _part(kind: ServedKind, is_protobuf: bool) -> _Part:
+    items = version2.paths_of(kind)
+    paths = {
+        name: gnostic.path(name, item) if is_protobuf else orjson.dumps(item) for name, item in items.items()
+    }
+    return _Part(paths, _types(custom_types(kind), is_protobuf) if kind.is_custom else {})
 
 
-def _type(named: tuple[str, Mapping[str, Any]]) -> tuple[str, tuple[bytes, bytes]]:
-    name, schema = named[0], version2.type_of(named[1])
-    return name, (orjson.dumps(schema), gnostic.definition(name, schema))
+def _types(types: Mapping[str, Mapping[str, Any]], is_protobuf: bool) -> dict[str, bytes]:
+    written = ((name, version2.type_of(schema)) for name, schema in types.items())
+    return {
+        name: gnostic.definition(name, schema) if is_protobuf else orjson.dumps(schema)
+        for name, schema in written
+    }
 
 
 @cache
-def _builtin_types() -> Mapping[str, tuple[bytes, bytes]]:
-    return dict(map(_type, builtintypes.definitions().items()))
+def _builtin_types(is_protobuf: bool) -> Mapping[str, bytes]:
+    return _types(builtintypes.definitions(), is_protobuf)

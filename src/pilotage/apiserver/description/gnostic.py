@@ -21,7 +21,12 @@ _VARINT, _FIXED64, _BYTES = 0, 1, 2
 _EXTENSION = "x-"
 
 
+_SMALL = tuple(bytes([number]) for number in range(0x80))
+
+
 def _varint(value: int) -> bytes:
+    if 0 <= value < 0x80:
+        return _SMALL[value]
     value &= 0xFFFF_FFFF_FFFF_FFFF  # negative numbers: two's complement in 64 bits
     written = bytearray()
     while value > 0x7F:
@@ -31,8 +36,11 @@ def _varint(value: int) -> bytes:
     return bytes(written)
 
 
+_KEYS = {number: _varint(number << 3 | _BYTES) for number in range(1, 32)}
+
+
 def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | _BYTES) + _varint(len(content)) + content
+    return _KEYS[number] + _varint(len(content)) + content
 
 
 def _message(number: int, encode: _Encode) -> tuple[int, _Encode]:
@@ -97,7 +105,9 @@ def _schema(value: Mapping[str, Any]) -> bytes:
 
 
 def _type(value: Any) -> bytes:
-    return b"".join(_field(1, str(each).encode()) for each in (value if isinstance(value, list) else [value]))
+    if isinstance(value, str):
+        return _field(1, value.encode())
+    return b"".join(_field(1, str(each).encode()) for each in value)
 
 
 def _additional(value: Any) -> bytes:
