@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilotage.api.errors import InputError
+from pilotage.api.errors import InputError, RemoteError
 from pilotage.api.meta import Condition, Kind, ObjectKey
 from pilotage.decision.actions import Apply, ApplyStatus, Delete, RecordEvent
 from pilotage.runtime.clock import ManualClock
@@ -203,3 +203,22 @@ async def test_changes_are_told_as_they_happen(store: EmbeddedStore, clock: Manu
     performer = Performer(store, clock, on_change=heard.append)
     await performer.perform((apply_map(a="1"), apply_map(a="1"), Delete(MAPS, MAP), Delete(MAPS, MAP)))
     assert [change.outcome for change in heard] == ["created", "deleted"]
+
+
+async def test_an_event_that_cannot_be_written_keeps_nothing_back(
+    store: EmbeddedStore, clock: ManualClock
+) -> None:
+    """What stands behind it in the plan is done; that it was lost is in the answer and the log."""
+
+    class NoEvents:
+        async def apply(self, kind: Kind, *arguments: Any, **more: Any) -> Any:
+            if kind == EVENT:
+                raise RemoteError("Forbidden", "events is forbidden")
+            return await store.apply(kind, *arguments, **more)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+    no_events: Any = NoEvents()
+    changes = await Performer(no_events, clock).perform((EVENT_SAID, apply_map(a="1")))
+    assert [change.outcome for change in changes] == ["failed", "created"]
