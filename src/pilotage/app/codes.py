@@ -34,6 +34,7 @@ CODES: Final[Mapping[str, Mapping[str, str]]] = {
         "UnknownTopic": "There is nothing of this name to explain.",
         "UnreadableFile": "A file cannot be read.",
         "UnusableDirectory": "The data directory cannot be used.",
+        "UnusablePort": "The port for the API cannot be listened on.",
         "UpdateGraphUnreachable": "The update service, which knows versions, did not answer.",
         "VersionNotFound": "A version is not in the channel, or not known without the network.",
         "VersionWithoutPayload": "The update service names no payload for the version.",
