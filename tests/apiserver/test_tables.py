@@ -188,8 +188,9 @@ def test_a_real_server_shows_the_same(case: dict[str, Any], asker: Asker, made: 
     if kind.namespaced:
         value["metadata"]["namespace"] = "tables"
         collection = f"{root}/namespaces/tables/{kind.plural}"
-        if kind.kind == "Event":
-            value["involvedObject"]["namespace"] = "tables"
+        about = value.get("involvedObject") or value.get("regarding")
+        if about:
+            about["namespace"] = "tables"
     path = f"{collection}/{value['metadata']['name']}"
     answer = asker.ask(collection, method="POST", body=value)
     assert answer.code in {200, 201}, answer.body

@@ -50,8 +50,11 @@ _GROUPS = (
 )
 """By the priority that kube-aggregator gives them; every other group has the same, lower one."""
 
-_STORED_AS = {("apiextensions.k8s.io", "CustomResourceDefinition"): "v1beta1"}
-"""What kube-apiserver stores in a version that it no longer serves."""
+_STORED_AS = {
+    "apiextensions.k8s.io/CustomResourceDefinition": "apiextensions.k8s.io/v1beta1/CustomResourceDefinition",
+    "events.k8s.io/Event": "/v1/Event",
+}
+"""What kube-apiserver stores otherwise than it serves it: by group and kind, group, version and kind."""
 _CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 """In the order in which apiextensions-apiserver names them."""
 _SUBRESOURCE_VERBS: Mapping[str, tuple[str, ...]] = {"finalize": ("update",)}
@@ -151,11 +154,10 @@ def _group(kinds: Sequence[ServedKind]) -> dict[str, Any]:
 
 def _resource_list(kinds: Sequence[ServedKind], served: Iterable[ServedKind]) -> dict[str, Any]:
     first = kinds[0].kind
-    stored = {(kind.kind.group, kind.kind.kind): kind.kind.version for kind in served if kind.is_storage}
-    stored |= _STORED_AS
+    stored = {_named(kind): kind.kind.version for kind in served if kind.is_storage}
     resources: list[dict[str, Any]] = []
     for kind in sorted(kinds, key=lambda kind: kind.kind.plural):
-        resources.append(_resource(kind, stored.get((kind.kind.group, kind.kind.kind), "")))
+        resources.append(_resource(kind, stored.get(_named(kind), "")))
         resources.extend(_subresource(kind, name) for name in _subresources(kind))
     head = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": first.api_version}
     if not first.group:
@@ -201,9 +203,13 @@ def _verbs(kind: ServedKind) -> Sequence[str]:
     return [verb for verb in _CUSTOM_VERBS if verb in kind.verbs] if kind.is_custom else kind.verbs
 
 
+def _named(kind: ServedKind) -> str:
+    return f"{kind.kind.group}/{kind.kind.kind}"
+
+
 def _storage_hash(kind: ServedKind, version: str) -> str:
     """Tells clients that objects are stored in the same version as before. Meant to be compared, not read."""
-    text = f"{kind.kind.group}/{version}/{kind.kind.kind}"
+    text = _STORED_AS.get(_named(kind), f"{kind.kind.group}/{version}/{kind.kind.kind}")
     return b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
 

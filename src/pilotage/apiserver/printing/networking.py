@@ -81,7 +81,7 @@ def _ingress(value: Value, now: float) -> list[Any]:
 
 
 def _hosts(rules: list[Any]) -> str:
-    hosts = []
+    hosts: list[str] = []
     for rule in rules:
         if len(hosts) == _SHOWN:
             return f"{','.join(hosts)} + {len(rules) - _SHOWN} more..."
