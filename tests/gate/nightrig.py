@@ -8,14 +8,13 @@ from typing import Any
 from pilotage.api import crd
 from pilotage.api.gate import DEFINITIONS, GATE, GATE_RUN, NOTIFICATION, PROMOTION, Gate, GateRun
 from pilotage.api.meta import Kind, Object, ObjectKey
-from pilotage.gate.ledger import Ledger
-from pilotage.gate.nights import GateController
+from pilotage.gate import plaintext
+from pilotage.gate.controllers import GateServices, controllers
+from pilotage.gate.jobrunner import Reply
+from pilotage.gate.message import Message
 from pilotage.gate.pacer import Pacer
 from pilotage.gate.pacing import DEFAULT_RATE, Rate
-from pilotage.gate.promoting import Promoting, PromotionOrder
-from pilotage.gate.running import RunController
-from pilotage.gate.telling import Outbox
-from pilotage.gate.walk import Outside
+from pilotage.gate.promoting import PromotionOrder
 from pilotage.runtime.clock import ManualClock
 from pilotage.runtime.runner import Runner, run_to_rest
 from pilotage.world.prow import Playbook
@@ -58,6 +57,24 @@ class Shelf:
             self.tags[alias] = digest
 
 
+class Inbox:
+    """A channel that keeps what it gets, and answers as it is told: one reply for each post, then 200."""
+
+    def __init__(self, channel: str = "chat", replies: tuple[Reply, ...] = ()) -> None:
+        self.channel = channel
+        self.replies = list(replies)
+        self.got: list[str] = []
+
+    def render(self, message: Message, at: datetime, *, plain: bool = False) -> bytes:
+        return f"{'plain' if plain else 'rich'} {at:%H:%M} {plaintext.text(message)}".encode()
+
+    async def post(self, body: bytes) -> Reply:
+        reply = self.replies.pop(0) if self.replies else Reply(200, "ok")
+        if 200 <= reply.status < 300:
+            self.got.append(body.decode())
+        return reply
+
+
 def gate_manifest(
     platform: str = "aro-hcp", jobs: tuple[str, ...] = ("e2e-azure", "e2e-upgrade"), **spec: Any
 ):
@@ -83,17 +100,20 @@ class Night:
         self, store, clock: ManualClock, prow: InProcessRunner, shelf: Shelf, rate: Rate = DEFAULT_RATE
     ) -> None:
         self.store, self.clock, self.prow, self.shelf, self.rate = store, clock, prow, shelf, rate
+        self.inbox = Inbox()
 
     def runner(self, store=None) -> Runner:
         store = store or self.store
-        ledger = Ledger(store, self.clock)
-        outbox = Outbox(store, ("chat",), self.clock)
-        outside = Outside(ledger, self.prow, Pacer(self.clock, self.rate), lambda: 0.5)
-        controllers = (
-            GateController(store, outbox, self.clock).declaration(),
-            RunController(store, outside, Promoting(store, ledger, self.shelf), outbox).declaration(),
+        services = GateServices(
+            store=store,
+            clock=self.clock,
+            runner=self.prow,
+            promoter=self.shelf,
+            pacer=Pacer(self.clock, self.rate),
+            sinks=(self.inbox,),
+            jitter=lambda: 0.5,
         )
-        return Runner(store, controllers, self.clock)
+        return Runner(store, controllers(services), self.clock)
 
     async def play(self, store=None, horizon: float = 86_400.0) -> bool:
         async with self.runner(store) as runner:

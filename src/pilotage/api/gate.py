@@ -201,6 +201,7 @@ class QuarantineEntry(msgspec.Struct, frozen=True, rename="camel"):
     reason: str = ""
     owner: str = ""
     bug: str = ""
+    since: Annotated[str, _about("When somebody set it aside.")] = ""
 
 
 class SelectionSettings(msgspec.Struct, frozen=True, rename="camel"):
@@ -342,9 +343,13 @@ class RunSummary(msgspec.Struct, frozen=True, rename="camel"):
     revision: str | None = None
     verdict: str = ""
     state: str = ""
+    built_at: Annotated[str, _about("When the Snapshot was made.")] = ""
     started_at: Time = ""
+    triggered_at: Annotated[str, _about("When the first job began.")] = ""
     finished_at: Time = ""
     retries: int = 0
+    saved: Annotated[bool, _about("It passed, and would not have without retries of required jobs.")] = False
+    job_set: Annotated[str, _about("Names the set of its jobs: equal for equal sets.")] = ""
     cause: Annotated[
         str, _about("Why it did not pass, as triage found: infra, flake, test-bug, quota, product.")
     ] = ""
@@ -690,6 +695,7 @@ class NotificationStatus(msgspec.Struct, frozen=True, rename="camel"):
     """Whether it was delivered."""
 
     attempts: int = 0
+    first_at: Annotated[str, _about("When it was tried first; a day later nobody tries any more.")] = ""
     next_at: Time = ""
     delivered_at: Time = ""
     dead: Annotated[bool, _about("Nobody will try again; a person must look.")] = False

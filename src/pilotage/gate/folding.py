@@ -5,6 +5,7 @@ Folding a run twice changes nothing, so it may be done again after a crash. Rehe
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -19,6 +20,7 @@ RECENT: Final = 100
 """Runs that a Gate remembers: about three months of nights."""
 _DURATIONS: Final = 20
 _RETRIES: Final = 10
+_SET_DIGITS: Final = 12
 
 _MINUTE: Final = 60
 _BY_ITSELF: Final = frozenset({"passed", "failed"})
@@ -52,12 +54,38 @@ def summary(run: GateRun) -> RunSummary:
         revision=run.spec.revision,
         verdict=run.status.verdict,
         state=run.status.state,
+        built_at=run.spec.snapshot.created,
         started_at=run.spec.created_at,
+        triggered_at=_triggered(run),
         finished_at=run.status.finished_at,
         retries=sum(max(0, len(record.attempts) - 1) for record in run.status.jobs),
+        saved=_was_saved(run),
+        job_set=_job_set(run),
         cause=run.status.cause,
         forced=run.spec.trigger.forced,
     )
+
+
+def _triggered(run: GateRun) -> str:
+    times = [
+        attempt.triggered_at
+        for record in run.status.jobs
+        for attempt in record.attempts
+        if attempt.triggered_at
+    ]
+    return min(times, default="")
+
+
+def _was_saved(run: GateRun) -> bool:
+    """It passed only because a required job was tried again."""
+    required = {job.name for job in run.spec.jobs if job.type == "required"}
+    retried = any(record.name in required and len(record.attempts) > 1 for record in run.status.jobs)
+    return run.status.verdict == "passed" and retried
+
+
+def _job_set(run: GateRun) -> str:
+    names = "\0".join(sorted(job.name for job in run.spec.jobs))
+    return hashlib.sha256(names.encode()).hexdigest()[:_SET_DIGITS]
 
 
 def _streak(failures: int, run: GateRun) -> int:

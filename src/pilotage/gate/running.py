@@ -14,11 +14,12 @@ import msgspec
 from pilotage.api.gate import CANCEL_ANNOTATION, GATE, GATE_RUN, Cancellation, Gate
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.gate.calls import is_over
+from pilotage.gate.instants import read_instant
 from pilotage.gate.ledger import Entry, Ledger
 from pilotage.gate.progress import ENDED, Moment
 from pilotage.gate.promoting import Promoting
 from pilotage.gate.settings import histories_of, settings_of
-from pilotage.gate.telling import Outbox, messages_of
+from pilotage.gate.telling import TOLD_WITHIN, Outbox, messages_of
 from pilotage.gate.walk import Memory, Outside, Walk
 from pilotage.runtime.controller import Controller, Result
 from pilotage.store.base import NotFoundError
@@ -55,8 +56,8 @@ class RunController:
         except NotFoundError:
             return Result()
         if entry.status.state in ENDED and is_over(entry.run, self._ledger.now(entry)):
-            # Its messages may be owed still when the process died right after the end.
-            await self._outbox.owe(key.namespace, messages_of(entry.run, await self._gate(entry)))
+            if self._may_be_owed(entry):
+                await self._outbox.owe(key.namespace, messages_of(entry.run, await self._gate(entry)))
             self._memory.forget(entry)
             return Result()
         gate = await self._gate(entry)
@@ -73,6 +74,11 @@ class RunController:
     def _moment(self, entry: Entry, gate: Gate | None) -> Moment:
         now = self._ledger.now(entry)
         return Moment(entry.run, settings_of(gate, now), now, _cancellation(entry))
+
+    def _may_be_owed(self, entry: Entry) -> bool:
+        """Messages of a run that is over may be owed still when the process died right after its end."""
+        ended = read_instant(entry.status.finished_at)
+        return ended is None or self._ledger.now(entry) - ended <= TOLD_WITHIN
 
     async def _gate(self, entry: Entry) -> Gate | None:
         """The Gate as it is now; None when it was deleted under the run, which then ends with what it planned."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -26,6 +26,7 @@ from pilotage.api.gate import (
 )
 from pilotage.api.meta import Kind, Object
 from pilotage.gate import messages
+from pilotage.gate.alertmessages import PersonalAction, personal_action
 from pilotage.gate.instants import read_instant
 from pilotage.gate.ledger import MANAGER
 from pilotage.gate.message import Message, Subject, delivery_key
@@ -33,8 +34,10 @@ from pilotage.gate.messages import JobOutcome
 from pilotage.runtime.clock import Clock, rfc3339
 from pilotage.store.base import AlreadyExistsError
 
-__all__ = ["Outbox", "messages_of", "notification"]
+__all__ = ["TOLD_WITHIN", "Outbox", "messages_of", "notification"]
 
+TOLD_WITHIN: Final = timedelta(days=14)
+"""What is older is told no more: it was, and messages that were delivered are not kept for ever (`outbox.KEPT`)."""
 _NAME_DIGITS: Final = 24
 
 
@@ -99,6 +102,10 @@ def messages_of(run: GateRun, gate: Gate | None) -> Iterator[Message]:
 def _message(run: GateRun, gate: Gate | None, event: LedgerEvent, position: int) -> Message | None:
     subject = _subject(run, gate, f"{run.metadata.name}/{position}")
     match event.type:
+        case "RunPlanned" if run.spec.trigger.forced:
+            trigger = run.spec.trigger
+            forced = PersonalAction("override", trigger.by or "somebody", trigger.why, run.spec.digest)
+            return personal_action(subject, forced)
         case "Suspended":
             facts = messages.CredentialsRejected("gangway", "gangway-token/token", event.at)
             return messages.credentials_rejected(subject, facts)
