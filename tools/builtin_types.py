@@ -103,7 +103,7 @@ def _go_types() -> dict[str, Any]:
             if part in told["structs"] and part not in structs:
                 fields = told["structs"][part]["fields"]
                 structs[part] = {
-                    field: f"{about['type']} {about.get('empty', '')}".strip()
+                    field: f"{about['type']} {about.get('empty', '')} {about.get('via', '')}".rstrip()
                     for field, about in fields.items()
                 }
                 waiting += [about["type"] for about in fields.values()]

@@ -25,6 +25,15 @@ from pilotage.store.embedded import EmbeddedStore
 CONFIG = Kind("", "v1", "ConfigMap", "configmaps")
 SECRET = Kind("", "v1", "Secret", "secrets")
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
+
+
+def deployment(containers: Any = ({"name": "app", "image": "a:1"},), replicas: int = 1) -> dict[str, Any]:
+    """The least that is a Deployment."""
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": list(containers)}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "x"}}, "template": template}
+    return {"metadata": {"name": "one"}, "spec": spec}
+
+
 KEY = ObjectKey("a", "one")
 ME = WriteOptions(manager="me")
 
@@ -70,26 +79,32 @@ async def test_a_replace_that_changes_nothing_writes_nothing(store: EmbeddedStor
     ("manifest", "error", "problem"),
     [
         pytest.param(
+            {"metadata": {}},
+            BadRequestError,
+            "the name of the object (one based on URL) was undeterminable: name must be provided",
+            id="nameless",
+        ),
+        pytest.param(
             {"metadata": {"name": "two"}},
             BadRequestError,
             "the name of the object (two) does not match the name on the URL (one)",
             id="name",
         ),
         pytest.param(
-            {"metadata": {"namespace": "b"}},
+            {"metadata": {"name": "one", "namespace": "b"}},
             BadRequestError,
             "the namespace of the provided object does not match the namespace sent on the request",
             id="namespace",
         ),
         pytest.param(
-            {"metadata": {"resourceVersion": "1"}},
+            {"metadata": {"name": "one", "resourceVersion": "1"}},
             ConflictError,
             'Operation cannot be fulfilled on configmaps "one": the object has been modified; please apply your'
             " changes to the latest version and try again",
             id="stale",
         ),
         pytest.param(
-            {"apiVersion": "v2"},
+            {"apiVersion": "v2", "metadata": {"name": "one"}},
             BadRequestError,
             "the API version in the data (v2) does not match the expected API version (v1)",
             id="version",
@@ -126,14 +141,17 @@ async def test_merge_patch(store: EmbeddedStore):
 
 async def test_json_patch(store: EmbeddedStore):
     """All operations are performed, or none."""
-    await store.post(CONFIG, "a", config(data={"x": "1"}), ME)
+    sent = config(data={"x": "1"})
+    sent["metadata"]["annotations"] = {"a": "b"}
+    await store.post(CONFIG, "a", sent, ME)
     good = [
         {"op": "test", "path": "/data/x", "value": "1"},
         {"op": "add", "path": "/data/y", "value": "2"},
-        {"op": "move", "from": "/data/x", "path": "/data/z~1z"},
+        {"op": "move", "from": "/data/x", "path": "/metadata/annotations/z~1z"},
     ]
     written = await store.patch(CONFIG, KEY, "json", good, ME)
-    assert written.object.value()["data"] == {"y": "2", "z/z": "1"}
+    assert written.object.value()["data"] == {"y": "2"}
+    assert written.object.value()["metadata"]["annotations"] == {"a": "b", "z/z": "1"}
     for bad in (
         [{"op": "add", "path": "/data/q", "value": "1"}, {"op": "test", "path": "/data/y", "value": "x"}],
         [{"op": "remove", "path": "/data/nothing"}],
@@ -149,8 +167,7 @@ async def test_json_patch(store: EmbeddedStore):
 async def test_strategic_merge_patch(store: EmbeddedStore):
     """Lists of built-in kinds merge by their keys, and directives take items away."""
     containers = [{"name": "app", "image": "a:1"}, {"name": "side", "image": "s:1"}]
-    manifest = {"metadata": {"name": "one"}, "spec": {"template": {"spec": {"containers": containers}}}}
-    await store.post(DEPLOYMENT, "a", manifest, ME)
+    await store.post(DEPLOYMENT, "a", deployment(containers), ME)
     patch = {
         "spec": {
             "template": {
@@ -166,10 +183,8 @@ async def test_strategic_merge_patch(store: EmbeddedStore):
         }
     }
     written = await store.patch(DEPLOYMENT, KEY, "strategic", patch, ME)
-    assert written.object.value()["spec"]["template"]["spec"]["containers"] == [
-        {"name": "new", "image": "n:1"},
-        {"name": "app", "image": "a:2"},
-    ]
+    found = written.object.value()["spec"]["template"]["spec"]["containers"]
+    assert [(each["name"], each["image"]) for each in found] == [("new", "n:1"), ("app", "a:2")]
     assert written.object.meta.generation == 2
 
 
@@ -241,11 +256,7 @@ async def test_secrets_take_text(store: EmbeddedStore):
 
 async def test_scale(store: EmbeddedStore):
     """Scale shows and sets replicas; who set them is told as the manager of that subresource."""
-    manifest = {
-        "metadata": {"name": "one"},
-        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "x"}}},
-    }
-    await store.post(DEPLOYMENT, "a", manifest, ME)
+    await store.post(DEPLOYMENT, "a", deployment(), ME)
     shown = (await store.read(DEPLOYMENT, KEY, "scale")).value()
     assert (shown["apiVersion"], shown["kind"]) == ("autoscaling/v1", "Scale")
     assert (shown["spec"], shown["status"]) == ({"replicas": 1}, {"replicas": 0, "selector": "app=x"})
@@ -262,11 +273,11 @@ async def test_scale(store: EmbeddedStore):
 
 async def test_status_by_update(store: EmbeddedStore):
     """A replace of status changes nothing else, not even a version of what is wanted."""
-    await store.post(DEPLOYMENT, "a", {"metadata": {"name": "one"}, "spec": {"replicas": 1}}, ME)
-    sent = {"metadata": {"name": "one"}, "spec": {"replicas": 9}, "status": {"replicas": 1}}
+    await store.post(DEPLOYMENT, "a", deployment(), ME)
+    sent = deployment(replicas=9) | {"status": {"replicas": 1}}
     written = await store.put(DEPLOYMENT, KEY, sent, WriteOptions(manager="kcm"), "status")
     value = written.object.value()
-    assert (value["spec"], value["status"]) == ({"replicas": 1}, {"replicas": 1})
+    assert (value["spec"]["replicas"], value["status"]) == (1, {"replicas": 1})
     assert written.object.meta.generation == 1
     assert fields(written.object, "kcm", subresource="status") == {"f:status": {"f:replicas": {}}}
     with pytest.raises(NotFoundError):

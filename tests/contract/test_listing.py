@@ -137,7 +137,8 @@ async def test_events_are_selected_by_what_they_are_about(store: EmbeddedStore):
     """`kubectl describe` finds the events of an object."""
     event = Kind("", "v1", "Event", "events")
     for name in ("x", "y"):
-        sent = {"metadata": {"name": name}, "involvedObject": {"kind": "Pod", "name": name}, "type": "Normal"}
+        about = {"kind": "Pod", "name": name, "namespace": "a"}
+        sent = {"metadata": {"name": name}, "involvedObject": about, "type": "Normal"}
         await store.post(event, "a", sent, ME)
     page = await store.page(event, ListOptions(fields="involvedObject.kind=Pod,involvedObject.name=y"))
     assert [item.meta.name for item in page.items] == ["y"]

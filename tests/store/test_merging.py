@@ -104,14 +104,15 @@ NO_KEY = (
     '.list: element 0: associative list with keys has an element that omits all key fields ["name"] (and doesn\'t have'
     " default values for any key fields)"
 )
-NO_SCALAR = ".list: element 0: associative list without keys has an element that's not a scalar"
+NO_MAP = ".list: element 0: associative list with keys may not have non-map elements"
+NO_SCALAR = ".list: element 0: associative list without keys has an element that's a map type"
 
 
 @pytest.mark.parametrize(
     ("shape", "items", "problem"),
     [
         pytest.param(KEYED, [{"size": 1}], NO_KEY, id="no key"),
-        pytest.param(KEYED, ["a"], NO_KEY, id="no map"),
+        pytest.param(KEYED, ["a"], NO_MAP, id="no map"),
         pytest.param(KEYED, [{"name": "a"}] * 2, '.list: duplicate entries for key [name="a"]', id="twice"),
         pytest.param(SET, ["a", "a"], '.list: duplicate entries for key [="a"]', id="twice in a set"),
         pytest.param(SET, [{}], NO_SCALAR, id="a map in a set"),

@@ -117,9 +117,13 @@ class AlreadyExistsError(InputError):
     status: ClassVar[int] = 409
     reason: ClassVar[str] = "AlreadyExists"
 
-    def __init__(self, kind: Kind, key: ObjectKey) -> None:
+    def __init__(self, kind: Kind, key: ObjectKey, *, is_going: bool = False) -> None:
+        """`is_going`: the one that is there waits for its finalizers."""
+        text = f'{kind.resource} "{key.name}" already exists'
         super().__init__(
-            "AlreadyExists", f'{kind.resource} "{key.name}" already exists', details=_about(kind, key.name)
+            "AlreadyExists",
+            f"object is being deleted: {text}" if is_going else text,
+            details=_about(kind, key.name),
         )
 
 

@@ -5,14 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from pilotage.store.schema.compiled import compile_schema
-from pilotage.store.schema.definition import read_definition
 from pilotage.api.meta import Kind
 from pilotage.store.schema.builtinshapes import TypePlace, place_of
+from pilotage.store.schema.compiled import compile_schema
+from pilotage.store.schema.definition import read_definition
 from pilotage.store.schema.listtypes import CustomShape
 from pilotage.store.schema.places import METADATA, OBJECT
 
 RECORDED = json.loads((Path(__file__).parent / "cases" / "builtin_shapes.json").read_text())
+
+
+def _defaults(place: TypePlace) -> dict[str, object]:
+    """The record leaves out that a text which must be there is empty when it is not."""
+    return {name: value for name, value in place.key_defaults.items() if value != ""}
 
 
 def told(place: TypePlace, path: str = "") -> list[list[object]]:
@@ -23,7 +28,7 @@ def told(place: TypePlace, path: str = "") -> list[list[object]]:
         return []
     rows: list[list[object]] = []
     if place.list_type != "atomic":
-        rows.append([path, place.list_type, list(place.list_keys), dict(place.key_defaults)])
+        rows.append([path, place.list_type, list(place.list_keys), _defaults(place)])
         rows += told(place.items, f"{path}[]") if place.items is not None else []
     for name, child in place.properties.items():
         rows += told(child, f"{path}.{name}")

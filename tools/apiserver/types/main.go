@@ -18,6 +18,7 @@ import (
 type field struct {
 	Type  string `json:"type"`
 	Empty string `json:"empty,omitempty"` // "omit" or "zero": left out when empty, or when it is the zero value
+	Via   string `json:"via,omitempty"`   // the embedded struct that has it, which error messages name
 }
 
 type record struct {
@@ -88,10 +89,10 @@ func describeStruct(name string, t reflect.Type) {
 	}
 	found := record{Name: t.Name(), Fields: map[string]field{}}
 	structs[name] = found
-	collect(t, found.Fields)
+	collect(t, found.Fields, "")
 }
 
-func collect(t reflect.Type, fields map[string]field) {
+func collect(t reflect.Type, fields map[string]field, via string) {
 	for i := range t.NumField() {
 		part := t.Field(i)
 		tag, options, _ := strings.Cut(part.Tag.Get("json"), ",")
@@ -99,7 +100,7 @@ func collect(t reflect.Type, fields map[string]field) {
 			continue
 		}
 		if tag == "" && part.Anonymous {
-			collect(part.Type, fields)
+			collect(part.Type, fields, part.Name)
 			continue
 		}
 		if tag == "" {
@@ -112,6 +113,6 @@ func collect(t reflect.Type, fields map[string]field) {
 		if strings.Contains(options, "omitzero") {
 			empty = "zero"
 		}
-		fields[tag] = field{describe(part.Type), empty}
+		fields[tag] = field{describe(part.Type), empty, via}
 	}
 }

@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pilotage.api.meta import Kind
 from pilotage.store.base import BadRequestError
 from pilotage.store.embedded.intake import untyped
+from pilotage.store.embedded.kinds import Part
 from pilotage.store.embedded.metadata import invalid
 from pilotage.store.embedded.typed import typing_faults
 from pilotage.store.schema.metafields import MetadataError
@@ -31,9 +32,7 @@ from pilotage.store.schema.resource import (
 if TYPE_CHECKING:
     from pilotage.store.cel import Rules
 
-__all__ = ["Gate", "Part"]
-
-Part = Literal["", "status"]
+__all__ = ["Gate"]
 
 
 class Gate:
@@ -90,6 +89,14 @@ class Gate:
 
             self._compiled = compile_rules(self._schema)
         return self._compiled
+
+    def first_status(self) -> None:
+        """A new custom resource has no status."""
+        return
+
+    def blank(self) -> Mapping[str, Any]:
+        """Nothing is in a custom resource that nobody said."""
+        return {}
 
     def check_typed(self, config: Mapping[str, Any], subject: str) -> None:
         """Raises UnfitError when a configuration to apply does not fit the schema."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
+import orjson
 
 from pilotage.store.base import Cause, ConflictError
 from pilotage.store.embedded.fieldsets import (
@@ -22,6 +23,7 @@ from pilotage.store.embedded.fieldsets import (
     difference,
     field_step,
     intersection,
+    is_field_set,
     members,
     path_text,
     union,
@@ -38,6 +40,7 @@ __all__ = [
     "Outcome",
     "Writer",
     "apply",
+    "differ_in_times_only",
     "entries_of",
     "sent_entries",
     "update",
@@ -91,7 +94,7 @@ class Entry(msgspec.Struct, frozen=True):
             entry.get("manager", ""),
             entry.get("operation", "Update"),
             entry.get("apiVersion", ""),
-            entry.get("fieldsV1", {}),
+            entry.get("fieldsV1") or {},
             entry.get("time", ""),
             entry.get("subresource", ""),
         )
@@ -226,10 +229,35 @@ def sent_entries(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[En
         return entries_of(live)
     if sent == [{}]:
         return ()
-    try:
-        return tuple(map(Entry.parse, sent))
-    except AttributeError:
+    if not all(map(_is_sound, sent)):
         return entries_of(live)
+    return tuple(map(Entry.parse, sent))
+
+
+def _is_sound(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and entry.get("operation") in {"Apply", "Update"}
+        and bool(entry.get("apiVersion"))
+        and entry.get("fieldsType") == "FieldsV1"
+        and is_field_set(entry.get("fieldsV1") or {})
+    )
+
+
+def differ_in_times_only(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Is a write no change, but for when its manager wrote?"""
+    return _timeless(old) == _timeless(new)
+
+
+def _timeless(value: Mapping[str, Any]) -> bytes:
+    metadata = value["metadata"]
+    entries = [
+        {name: part for name, part in entry.items() if name != "time"}
+        for entry in metadata.get("managedFields") or ()
+    ]
+    return orjson.dumps(
+        {**value, "metadata": {**metadata, "managedFields": entries}}, option=orjson.OPT_SORT_KEYS
+    )
 
 
 def _capped(entries: list[Entry]) -> list[Entry]:

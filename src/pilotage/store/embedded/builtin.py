@@ -1,7 +1,6 @@
 """The kinds that every Kubernetes API server serves, as its discovery tells of them.
 
-They are stored as they come: what the API server knows of each of their fields beyond metadata is not repeated here, except
-where clients depend on it (namespaces, immutable ConfigMaps and Secrets).
+What their fields are, `schema.builtintypes` knows; what they must satisfy, `schema.builtin`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,9 @@ __all__ = ["BUILT_IN", "Builtin", "field_paths"]
 
 
 class Builtin(msgspec.Struct, frozen=True):
-    """`creates_on_update`: a replace of what is not there creates it. `deletes_many` is false where all cannot be deleted at once."""
+    """`creates_on_update`: a replace of what is not there creates it. `deletes_many` is false where all cannot be deleted at once.
+    `is_versioned`: objects are told in the version asked for, not as they are kept.
+    """
 
     kind: Kind
     singular: str
@@ -24,6 +25,7 @@ class Builtin(msgspec.Struct, frozen=True):
     subresources: tuple[str, ...] = ()
     creates_on_update: bool = False
     deletes_many: bool = True
+    is_versioned: bool = False
 
 
 _ALL = ("all",)
@@ -73,6 +75,7 @@ _NAMESPACED: tuple[tuple[str, str, str, str, tuple[str, ...], tuple[str, ...]], 
     ("batch/v1", "CronJob", "cronjobs", "cj", _ALL, _STATUS),
     ("batch/v1", "Job", "jobs", "", _ALL, _STATUS),
     ("coordination.k8s.io/v1", "Lease", "leases", "", (), ()),
+    ("events.k8s.io/v1", "Event", "events", "ev", (), ()),
     ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", "", (), ()),
     (f"{_NETWORK}/v1", "Ingress", "ingresses", "ing", (), _STATUS),
     (f"{_NETWORK}/v1", "NetworkPolicy", "networkpolicies", "netpol", (), ()),
@@ -156,6 +159,7 @@ def _kinds() -> Iterator[Builtin]:
                 subresources,
                 creates_on_update=kind in _CREATES_ON_UPDATE,
                 deletes_many=kind != "Namespace",
+                is_versioned=kind == "Event",
             )
 
 
@@ -176,6 +180,18 @@ _PATHS: Mapping[tuple[str, str], tuple[str, ...]] = {
         "reason",
         "reportingComponent",
         "source",
+        "type",
+    ),
+    ("events.k8s.io", "Event"): (
+        "regarding.kind",
+        "regarding.namespace",
+        "regarding.name",
+        "regarding.uid",
+        "regarding.apiVersion",
+        "regarding.resourceVersion",
+        "regarding.fieldPath",
+        "reason",
+        "reportingController",
         "type",
     ),
     ("", "Namespace"): ("status.phase",),

@@ -73,6 +73,7 @@ class _Defined:
                 field.json_path.removeprefix(".") for field in (version.selectable_fields if version else ())
             ),
             is_custom=True,
+            is_versioned=True,
             is_terminating="deletionTimestamp" in definition.metadata,
             merges_strategically=False,
         )
@@ -127,7 +128,7 @@ class Definitions:
         return defined.traits(defined.definition.storage_version)
 
     def is_defined(self, connection: sqlite3.Connection, kind: Kind) -> bool:
-        """Does a definition stand behind the kind, so that its objects are read in the version asked for?
+        """Are objects of the kind read in the version asked for, because it is defined in several, or kept in another?
 
         Cheaper than `traits`: nothing is compiled. Raises NotFoundError as `traits` does.
         """
@@ -140,7 +141,7 @@ class Definitions:
                 return True
         if self._is_strict and (builtin is None or builtin.kind.version != kind.version):
             raise NotFoundError.of_kind(kind)
-        return False
+        return builtin is not None and builtin.is_versioned
 
     def whole_kind(self, connection: sqlite3.Connection, type_: str, api_version: str) -> Kind:
         """The whole kind of a stored type: plural and scope, as far as they are known."""

@@ -97,8 +97,9 @@ def adopt_namespace(namespace: str, metadata: dict[str, Any]) -> None:
 
 def conflict(kind: Kind, name: str, why: str, shown: str = "") -> ConflictError:
     """`shown` is what the server calls the kind where it does not say the resource."""
+    qualified = f"{shown}.{kind.group}" if shown and kind.group else shown
     return ConflictError(
-        f'Operation cannot be fulfilled on {shown or kind.resource} "{name}": {why}',
+        f'Operation cannot be fulfilled on {qualified or kind.resource} "{name}": {why}',
         {"name": name, "group": kind.group, "kind": shown or kind.plural},
     )
 

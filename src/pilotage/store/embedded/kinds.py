@@ -18,8 +18,18 @@ from pilotage.store.embedded.schema import Shape, well_known
 
 if TYPE_CHECKING:
     from pilotage.store.embedded.admission import Gate
+    from pilotage.store.embedded.builtingate import BuiltinGate
 
-__all__ = ["KindTraits", "ScalePaths", "ServedKind", "TraitsOf", "storage_type", "well_known_traits"]
+__all__ = [
+    "KindTraits",
+    "NameRule",
+    "Part",
+    "ScalePaths",
+    "ServedKind",
+    "TraitsOf",
+    "storage_type",
+    "well_known_traits",
+]
 
 
 class ScalePaths(msgspec.Struct, frozen=True):
@@ -30,28 +40,39 @@ class ScalePaths(msgspec.Struct, frozen=True):
     selector: tuple[str, ...] = ()
 
 
+Part = Literal["", "status"]
+"""The door through which an object is written."""
+NameRule = Literal["subdomain", "label", "segment"]
+"""What `metadata.name` may be: an RFC 1123 subdomain, an RFC 1123 label, or any one segment of a URL path."""
+
+
 class KindTraits(msgspec.Struct, frozen=True):
     """`has_status`: status is a subresource, written only through it. `has_generation`: changes of what is wanted count.
 
-    `names` is the rule for `metadata.name`: an RFC 1123 subdomain, an RFC 1123 label, or any one segment of a URL path.
-    `gate` cleans, fills and judges objects of a defined kind. `storage` is the API version in which objects are kept; an empty
+    `gate` cleans, fills and judges objects of a kind that is defined or built in. `storage` is the API version in which objects are kept; an empty
     one: as they came. `selectable` are the paths that field selectors may name. `blank` holds the maps that
-    every object of the kind has, said or not: structs without a pointer, in Kubernetes' types.
+    every object of the kind has, said or not: structs without a pointer, in Kubernetes' types. `is_versioned`: objects are told
+    in the version asked for, not as they are kept.
     """
 
     shape: Shape
     has_status: bool = True
     has_generation: bool = True
-    names: Literal["subdomain", "label", "segment"] = "subdomain"
-    gate: Gate | None = None
+    names: NameRule = "subdomain"
+    gate: Gate | BuiltinGate | None = None
     storage: str = ""
     scale: ScalePaths | None = None
     selectable: tuple[str, ...] = ()
     is_custom: bool = False
+    is_versioned: bool = False
     is_terminating: bool = False
     creates_on_update: bool = False
     merges_strategically: bool = True
-    blank: Mapping[str, Any] = {}
+
+    @property
+    def blank(self) -> Mapping[str, Any]:
+        """The maps that every object of the kind has, said or not: structs without a pointer, in Kubernetes' types."""
+        return {} if self.gate is None else self.gate.blank()
 
 
 class ServedKind(msgspec.Struct, frozen=True):
@@ -101,19 +122,28 @@ _PLAIN_GROUPS = frozenset(
 _SEGMENT_GROUPS = _PLAIN_GROUPS | {"image.openshift.io"}
 """Groups with names such as `system:node` and `tools:latest`."""
 
+_LABELS = frozenset({"Namespace", "Service"})
+"""Kinds whose names become one part of a DNS name."""
+
 _SCALE = ScalePaths(("spec", "replicas"), ("status", "replicas"))
-_WITHOUT_GENERATION = frozenset({"Namespace", "Node", "Service", "PersistentVolume", "PersistentVolumeClaim"})
-_TEMPLATED: Mapping[str, Any] = {"spec": {"template": {"metadata": {}, "spec": {}}}, "status": {}}
-_BLANKS: Mapping[str, Mapping[str, Any]] = {
-    **dict.fromkeys(("DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"), _TEMPLATED),
-    "CustomResourceDefinition": {"spec": {"names": {}}, "status": {"acceptedNames": {}}},
-}
+_WITHOUT_GENERATION = frozenset(
+    {
+        "APIService",
+        "HorizontalPodAutoscaler",
+        "Namespace",
+        "Node",
+        "Service",
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+    }
+)
 _WITH_GENERATION = frozenset(
     {
         "EndpointSlice",
         "MutatingWebhookConfiguration",
         "NetworkPolicy",
         "PriorityClass",
+        "ValidatingAdmissionPolicyBinding",
         "ValidatingWebhookConfiguration",
     }
 )
@@ -132,22 +162,29 @@ def well_known_traits(kind: Kind) -> KindTraits:
             has_generation=not is_plain,
             names="segment" if kind.group in _SEGMENT_GROUPS else "subdomain",
         )
+    from pilotage.store.embedded.builtingate import BuiltinGate  # noqa: PLC0415 it knows this module
+
     has_status = "status" in builtin.subresources
+    names: NameRule = "segment" if kind.group in _SEGMENT_GROUPS else "subdomain"
+    if kind.kind in _LABELS:
+        names = "label"
     return KindTraits(
         shape,
+        gate=BuiltinGate(builtin.kind, names),
+        storage="v1" if builtin.is_versioned else "",
+        is_versioned=builtin.is_versioned,
         has_status=has_status,
         has_generation=kind.kind in _WITH_GENERATION or (has_status and kind.kind not in _WITHOUT_GENERATION),
-        names="label"
-        if kind.kind == "Namespace"
-        else ("segment" if kind.group in _SEGMENT_GROUPS else "subdomain"),
+        names=names,
         scale=_SCALE if "scale" in builtin.subresources else None,
         selectable=field_paths(kind.group, kind.kind),
         creates_on_update=builtin.creates_on_update,
-        blank=_BLANKS.get(kind.kind, {"spec": {}, "status": {}} if has_status else {}),
     )
 
 
 @cache
 def storage_type(group: str, kind: str) -> str:
     """The name under which objects of a kind are stored, in whatever version they were written: `apps/Deployment`."""
+    if (group, kind) == ("events.k8s.io", "Event"):
+        return "/Event"  # one object in two groups
     return f"{group}/{kind}"

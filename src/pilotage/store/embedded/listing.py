@@ -253,7 +253,7 @@ def _as_row(body: bytes) -> Row:
 
 
 def _parsed(body: bytes, kind: Kind, traits: KindTraits) -> Object:
-    return Object.parse(in_version(body, kind.api_version) if traits.is_custom else body)
+    return Object.parse(in_version(body, kind.api_version) if traits.is_versioned else body)
 
 
 def _wanted_version(connection: sqlite3.Connection, type_: str, options: ListOptions, current: int) -> int:

@@ -22,7 +22,7 @@ from pilotage.store.embedded.fieldsets import (
 )
 from pilotage.store.embedded.schema import Shape
 
-__all__ = ["Comparison", "UnmergeableError", "compare", "fields_of", "merge", "remove"]
+__all__ = ["Comparison", "UnmergeableError", "compare", "fields_of", "merge", "remove", "unkeyed"]
 
 
 class UnmergeableError(ValueError):
@@ -60,7 +60,8 @@ def _map_leaves(value: dict[str, Any], shape: Shape, trail: _Trail) -> FieldSet:
         if isinstance(child, (dict, list)):
             found = _leaves(child, shape.field(name), (trail, step))
             if found is not None:
-                fields[step] = found
+                # An entry of an open map is somebody's beside what it holds; a declared field is only what it holds.
+                fields[step] = found if shape.declares(name) or not found else {".": {}, **found}
         else:
             fields[step] = {}
     return fields
@@ -242,16 +243,29 @@ def _strictly_keyed(items: list[Any], shape: Shape, trail: _Trail) -> dict[str, 
     for index, item in enumerate(items):
         step = _step_of(item, shape)
         if step is None:
-            raise UnmergeableError(f"{_where(trail)}: element {index}: {_unkeyed(shape)}")
+            raise UnmergeableError(f"{_where(trail)}: element {index}: {unkeyed(item, shape)}")
         if step in keyed:
             raise UnmergeableError(f"{_where(trail)}: duplicate entries for key {path_text((step,))}")
         keyed[step] = item
     return keyed
 
 
-def _unkeyed(shape: Shape) -> str:
+def unkeyed(item: Any, shape: Shape) -> str:
+    """Why an item has no place of its own in a set or a keyed list; empty when it has one."""
     if shape.list_type == "set":
-        return "associative list without keys has an element that's not a scalar"
+        if item is None:
+            return "associative list without keys has an element that's an explicit null"
+        if isinstance(item, dict):
+            return "associative list without keys has an element that's a map type"
+        if isinstance(item, list):
+            return "not supported: associative list with lists as elements"
+        return ""
+    if item is None:
+        return "associative list with keys may not have a null element"
+    if not isinstance(item, dict):
+        return "associative list with keys may not have non-map elements"
+    if any(key in item or key in shape.key_defaults for key in shape.list_keys):
+        return ""
     needed = " ".join(f'"{key}"' for key in shape.list_keys)
     return (
         f"associative list with keys has an element that omits all key fields [{needed}] (and doesn't have default"
@@ -268,14 +282,14 @@ def _where(trail: _Trail) -> str:
 
 
 def _step_of(item: Any, shape: Shape) -> str | None:
-    if shape.list_type == "set":
-        return None if isinstance(item, (dict, list)) else value_step(item)
-    if not isinstance(item, dict):
+    if unkeyed(item, shape):
         return None
-    keys = {}
-    for key in shape.list_keys:
-        value = item.get(key, shape.key_defaults.get(key))
-        if value is None or isinstance(value, (dict, list)):
-            return None
-        keys[key] = value
-    return item_step(keys)
+    if shape.list_type == "set":
+        return value_step(item)
+    return item_step(
+        {
+            key: item.get(key, shape.key_defaults.get(key))
+            for key in shape.list_keys
+            if key in item or key in shape.key_defaults
+        }
+    )

@@ -11,7 +11,8 @@ from typing import Any
 from pilotage.api.meta import Kind
 from pilotage.store.base import BadRequestError, Cause, InvalidObjectError
 from pilotage.store.embedded.builtin import BUILT_IN
-from pilotage.store.embedded.kinds import KindTraits
+from pilotage.store.embedded.kinds import NameRule
+from pilotage.store.schema.gotext import json_text
 from pilotage.store.schema.metafields import MetadataError, read_metadata
 from pilotage.store.schema.names import dns_label, dns_subdomain, path_segment
 from pilotage.store.schema.objectmeta import metadata_problems, metadata_update_problems
@@ -23,6 +24,7 @@ __all__ = [
     "check_change",
     "check_new",
     "clean_metadata",
+    "finalizer_warnings",
     "invalid",
     "problem_of",
     "required_key",
@@ -47,12 +49,14 @@ def invalid(kind: Kind, name: str, problems: Sequence[Problem], shown_kind: str 
     """
     subject = shown_kind or kind.kind
     told = unique(problems)
+    # Of events the server always speaks by their first name.
+    group = "" if kind.group == "events.k8s.io" else kind.group
     return InvalidObjectError(
-        invalid_message(f"{subject}.{kind.group}" if kind.group else subject, name, told),
+        invalid_message(f"{subject}.{group}" if group else subject, name, told),
         tuple(problem.text for problem in told),
         {
             "name": name,
-            "group": kind.group,
+            "group": group,
             "kind": subject,
             "causes": tuple(Cause(problem.type, problem.body, problem.field) for problem in problems),
         },
@@ -87,9 +91,9 @@ def required_key(kind: Kind, namespace: str, name: str) -> None:
         raise invalid(kind, name, problems)
 
 
-def check_new(kind: Kind, traits: KindTraits, metadata: Mapping[str, Any]) -> list[Problem]:
+def check_new(kind: Kind, names: NameRule, metadata: Mapping[str, Any]) -> list[Problem]:
     """The problems of the metadata of a new object."""
-    found = metadata_problems(metadata, namespaced=kind.namespaced, faults=_NAMES[traits.names])
+    found = metadata_problems(metadata, namespaced=kind.namespaced, faults=_NAMES[names])
     return [*found, *_unqualified(kind, metadata)]
 
 
@@ -107,6 +111,17 @@ def check_change(kind: Kind, metadata: Mapping[str, Any], old: Mapping[str, Any]
         found += _unqualified(kind, metadata)
     # The server judges the metadata of its own kinds twice, and says so in the causes.
     return found * 2 if (kind.group, kind.kind) in BUILT_IN else found
+
+
+def finalizer_warnings(metadata: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
+    """Of custom resources, what built-in kinds refuse is only warned of."""
+    added = set(metadata.get("finalizers") or ()) - set(old.get("finalizers") or ()) - _STANDARD
+    return [
+        f"metadata.finalizers: {json_text(name)}: prefer a domain-qualified finalizer name to avoid accidental"
+        " conflicts with other finalizer writers"
+        for name in sorted(added)
+        if "/" not in name
+    ]
 
 
 def _unqualified(kind: Kind, metadata: Mapping[str, Any]) -> list[Problem]:

@@ -62,7 +62,9 @@ def json_patch(value: Any, patch: Any) -> Any:
         for operation in patch:
             result = _performed(result, operation)
     except _MissingError:
-        raise InvalidObjectError("the server rejected our request due to an error in our request") from None
+        raise InvalidObjectError(
+            "the server rejected our request due to an error in our request", details={"causes": ()}
+        ) from None
     return result
 
 

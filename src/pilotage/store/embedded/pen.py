@@ -11,6 +11,7 @@ import orjson
 from pilotage.api.meta import Header, Kind, Meta, Object, ObjectKey
 from pilotage.store.embedded import rows
 from pilotage.store.embedded.database import Transaction
+from pilotage.store.embedded.events import as_version
 from pilotage.store.embedded.kinds import storage_type
 
 __all__ = ["FOREGROUND", "ORPHAN", "Pen", "encode", "header", "in_version", "kind_of", "type_of"]
@@ -41,13 +42,11 @@ def kind_of(value: Mapping[str, Any]) -> Kind:
 
 
 def in_version(raw: bytes, api_version: str) -> bytes:
-    """The object in another version of its API; with strategy `None` only the name of the version differs."""
+    """The object in another version of its API; with strategy `None` only the name of the version differs, of events some more."""
     start = b'{"apiVersion":"%b"' % api_version.encode()
     if raw.startswith(start):
         return raw
-    value = orjson.loads(raw)
-    value["apiVersion"] = api_version
-    return encode(value)
+    return encode(as_version(orjson.loads(raw), api_version))
 
 
 class Pen:

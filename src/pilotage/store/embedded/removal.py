@@ -19,7 +19,6 @@ from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.store.base import Deleted, DeleteOptions, ForbiddenError, NotFoundError
 from pilotage.store.embedded import apply as serverside
 from pilotage.store.embedded import rows
-from pilotage.store.embedded.builtin import BUILT_IN
 from pilotage.store.embedded.database import Transaction
 from pilotage.store.embedded.definitions import DEFINITION_TYPE, Definitions
 from pilotage.store.embedded.intake import conflict
@@ -54,14 +53,13 @@ class Removal:
         if self._is_strict and type_ == NAMESPACE_TYPE and key.name in _IMMORTAL:
             raise ForbiddenError(kind, key.name, "this namespace may not be deleted")
         meta = header(body).metadata
-        shown = kind.kind if (kind.group, kind.kind) in BUILT_IN else kind.resource
         if options.uid and options.uid != meta.uid:
             raise conflict(
                 kind,
                 key.name,
                 f"the UID in the precondition ({options.uid}) does not match the UID in record ({meta.uid})."
                 " The object might have been deleted and then recreated",
-                shown,
+                kind.kind,
             )
         if options.resource_version and options.resource_version != meta.resource_version:
             raise conflict(
@@ -69,7 +67,7 @@ class Removal:
                 key.name,
                 f"the ResourceVersion in the precondition ({options.resource_version}) does not match the"
                 f" ResourceVersion in record ({meta.resource_version}). The object might have been modified",
-                shown,
+                kind.kind,
             )
         return self.delete_stored(tx, type_, body, options.propagation, is_dry_run=options.is_dry_run)
 

@@ -46,6 +46,10 @@ class Shape(Protocol):
 
     def field(self, name: str) -> Shape: ...
 
+    def declares(self, name: str) -> bool:
+        """Is it a field with a name of its own, or an entry of an open map?"""
+        ...
+
     def item(self) -> Shape: ...
 
 

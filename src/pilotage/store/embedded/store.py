@@ -270,7 +270,7 @@ class EmbeddedStore:
                 begins=begins,
                 marks_end=bool(options.initial_events) and options.has_bookmarks,
                 has_bookmarks=options.has_bookmarks,
-                is_versioned=traits.is_custom,
+                is_versioned=traits.is_versioned,
             )
 
         return self._watches.watch(Request(kind), prepare)

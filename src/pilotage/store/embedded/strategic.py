@@ -66,7 +66,9 @@ def _map(value: Mapping[str, Any], patch: Mapping[str, Any], shape: Shape) -> di
         if directive_name.startswith(_ORDER):
             field = directive_name.removeprefix(_ORDER)
             if isinstance(merged.get(field), list):
-                merged[field] = _ordered(merged[field], order, shape.field(field))
+                present = value.get(field)
+                before = present if isinstance(present, list) else []
+                merged[field] = _ordered(merged[field], order, before, shape.field(field))
     return merged
 
 
@@ -74,7 +76,8 @@ def _list(present: Any, patch: list[Any], shape: Shape) -> list[Any]:
     before = present if isinstance(present, list) else []
     key = shape.patch_key
     if key == "":
-        return [*before, *(item for item in dict.fromkeys(patch) if item not in before)]
+        united = [*before, *(item for item in dict.fromkeys(patch) if item not in before)]
+        return _ordered(united, patch, before, shape)
     if key is None:
         return [_plain(item) for item in patch]
     if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
@@ -82,7 +85,7 @@ def _list(present: Any, patch: list[Any], shape: Shape) -> list[Any]:
     merged = list(before)
     for item in patch:
         _merge_item(merged, item, key, shape)
-    return merged
+    return _ordered(merged, patch, before, shape)
 
 
 def _merge_item(merged: list[Any], item: Any, key: str, shape: Shape) -> None:
@@ -105,30 +108,26 @@ def _merge_item(merged: list[Any], item: Any, key: str, shape: Shape) -> None:
         merged[position] = _map(merged[position], item, shape.item())
 
 
-def _ordered(items: list[Any], order: list[Any], shape: Shape) -> list[Any]:
-    """The items that `order` names in its order, each of the others after the one it followed."""
+def _ordered(items: list[Any], order: list[Any], before: list[Any], shape: Shape) -> list[Any]:
+    """The items that `order` names in its order; of the others, those that stood in front of the next of them `before` come first."""
     key = shape.patch_key
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item
 
     wanted = {identity(item): number for number, item in enumerate(order)}
+    place = {identity(item): number for number, item in enumerate(before)}
     named = sorted(
         (item for item in items if identity(item) in wanted), key=lambda item: wanted[identity(item)]
     )
+    others = [item for item in items if identity(item) not in wanted]
     result: list[Any] = []
-    following: dict[Any, list[Any]] = {}
-    anchor: Any = None
-    for item in items:
-        if identity(item) in wanted:
-            anchor = identity(item)
-        else:
-            following.setdefault(anchor, []).append(item)
-    result.extend(following.get(None, ()))
     for item in named:
+        here = place.get(identity(item))
+        while others and here is not None and place.get(identity(others[0]), here) < here:
+            result.append(others.pop(0))
         result.append(item)
-        result.extend(following.get(identity(item), ()))
-    return result
+    return result + others
 
 
 def _plain(value: Any) -> Any:

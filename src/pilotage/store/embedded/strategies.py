@@ -1,29 +1,49 @@
-"""What the API does about single kinds of its own: namespaces, ConfigMaps, Secrets, definitions.
+"""What the API does about single kinds of its own, beyond reading, filling and judging them.
 
-Each kind has at most three answers: what a new object gets, what a change may not touch, what is wrong. All other built-in
-kinds are stored as they come. Follows the strategies in `k8s.io/kubernetes/pkg/registry`.
+What is prepared in every write, belongs to who writes: the data of a Secret that was sent as text. What is settled in a new object
+belongs to nobody: the address of a Service, the selector of a Job, the first status. Definitions have rules of their own
+(`schema.definitions`). Follows the strategies and admission plugins in `k8s.io/kubernetes`.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Iterator, Mapping, Sequence
+import ipaddress
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from pilotage.store.embedded.definitions import DEFINITION_TYPE
-from pilotage.store.schema.problems import Problem, forbidden, invalid, required
+from pilotage.store.schema.problems import Problem
 
-__all__ = ["NAMESPACE_TYPE", "fold_text", "judge", "needs_version", "prepare", "warnings"]
+__all__ = [
+    "DEFINITION_TYPE",
+    "KEEPS_STATUS",
+    "NAMESPACE_TYPE",
+    "SERVICE_TYPE",
+    "fold_text",
+    "judge",
+    "needs_version",
+    "prepare",
+    "settle_change",
+    "settle_new",
+    "warnings",
+]
 
 NAMESPACE_TYPE = "/Namespace"
-_CONFIG_MAP = "/ConfigMap"
+SERVICE_TYPE = "/Service"
+KEEPS_STATUS = frozenset({NAMESPACE_TYPE, DEFINITION_TYPE, "/Node"})
+"""New objects of these may say their status."""
+ADDRESSES = ipaddress.ip_network("10.0.0.0/16")
+"""Where Services get their addresses from. Nothing listens there: it is what clients expect to see."""
+
+_POD = "/Pod"
+_JOB = "batch/Job"
 _SECRET = "/Secret"  # noqa: S105 the name of a type
 _NAME_LABEL = "kubernetes.io/metadata.name"
 _RULES = b"x-kubernetes-validations"
-_IMMUTABLE = "field is immutable when `immutable` is set"
 _NEEDING_VERSION = frozenset({DEFINITION_TYPE, "coordination.k8s.io/Lease"})
 
 
@@ -47,15 +67,33 @@ def prepare(type_: str, value: dict[str, Any], old: Mapping[str, Any] | None) ->
         _remember_versions(value)
 
 
+def settle_change(type_: str, value: dict[str, Any], old: Mapping[str, Any]) -> None:
+    """Give back to a changed object, in place, what it was given when it was new and the change does not speak of."""
+    if type_ == SERVICE_TYPE:
+        _keep_addresses(value["spec"], old.get("spec") or {})
+
+
+def settle_new(
+    type_: str,
+    value: dict[str, Any],
+    blank_status: Any,
+    entropy: random.Random,
+    is_taken: Callable[[str], bool],
+) -> None:
+    """Fill in, in place, what the API gives to a new object. `is_taken`: has a Service this address?"""
+    if blank_status is not None and "status" not in value:
+        value["status"] = blank_status
+    if type_ == SERVICE_TYPE:
+        _settle_service(value["spec"], entropy, is_taken)
+    elif type_ == _JOB:
+        _settle_job(value)
+    elif type_ == _POD:
+        _settle_pod(value)
+
+
 def judge(type_: str, value: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[Problem]:
-    """What is wrong with an object, its metadata aside where that has no rules of its own."""
-    if type_ == DEFINITION_TYPE:
-        return _definition_problems(value, old)
-    if type_ == _CONFIG_MAP:
-        return _kept(value, old, ("data", "binaryData"))
-    if type_ == _SECRET:
-        return _secret_problems(value, old)
-    return []
+    """What is wrong with a definition; the rules of other kinds are in `schema.builtin`."""
+    return _definition_problems(value, old) if type_ == DEFINITION_TYPE else []
 
 
 def warnings(type_: str, value: Mapping[str, Any]) -> list[str]:
@@ -85,44 +123,114 @@ def fold_text(type_: str, value: dict[str, Any]) -> None:
     if type_ != _SECRET:
         return
     text = value.pop("stringData", None)
-    if isinstance(text, dict):
+    if isinstance(text, dict) and text:
         data = {name: base64.b64encode(str(part or "").encode()).decode() for name, part in text.items()}
         value["data"] = {**(value.get("data") or {}), **data}
 
 
 def _prepare_secret(value: dict[str, Any], old: Mapping[str, Any] | None) -> None:
     fold_text(_SECRET, value)
-    if not value.get("type"):
-        value["type"] = (old or {}).get("type") or "Opaque"
+    if old is not None and value.get("type", "Opaque") == "Opaque":
+        value["type"] = old.get("type") or "Opaque"
 
 
-def _secret_problems(value: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[Problem]:
-    found = []
-    for name, content in (value.get("data") or {}).items():
-        try:
-            base64.b64decode(content or "", validate=True)
-        except (binascii.Error, ValueError, TypeError):
-            found.append(Problem("FieldValueInvalid", f"data[{name}]", "Invalid value: not base64"))
-    if value.get("type") == "kubernetes.io/dockerconfigjson" and ".dockerconfigjson" not in (
-        value.get("data") or {}
-    ):
-        found.append(required("data[.dockerconfigjson]"))
-    if old is not None and value.get("type") != old.get("type", "Opaque"):
-        found.append(invalid("type", value.get("type"), "field is immutable"))
-    return found + _kept(value, old, ("data",))
+def _keep_addresses(spec: dict[str, Any], old: Mapping[str, Any]) -> None:
+    """What a Service was given stays when a change does not speak of it."""
+    if spec.get("type") == "ExternalName" or old.get("type") == "ExternalName":
+        if spec.get("type") == "ExternalName" and old.get("type") != "ExternalName":
+            for field in ("clusterIP", "clusterIPs", "internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy"):
+                spec.pop(field, None)
+        return
+    if not spec.get("clusterIP"):
+        spec |= {name: old[name] for name in ("clusterIP", "clusterIPs") if name in old}
+    elif spec.get("clusterIP") != old.get("clusterIP") and spec.get("clusterIPs") == old.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]] if spec.get("clusterIP") else []
+    elif spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
+    for field in ("ipFamilies", "ipFamilyPolicy"):
+        if field in old:
+            spec.setdefault(field, old[field])
 
 
-def _kept(value: Mapping[str, Any], old: Mapping[str, Any] | None, names: tuple[str, ...]) -> list[Problem]:
-    """Once `immutable` is set, it and the content stay."""
-    if old is None or old.get("immutable") is not True:
-        return []
-    found = []
-    if value.get("immutable") is not True:
-        found.append(forbidden("immutable", _IMMUTABLE))
-    found += [
-        forbidden(name, _IMMUTABLE) for name in names if (value.get(name) or {}) != (old.get(name) or {})
+def _settle_service(spec: dict[str, Any], entropy: random.Random, is_taken: Callable[[str], bool]) -> None:
+    if spec.get("type") == "ExternalName":
+        return
+    if not spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIP"] = _free_address(entropy, is_taken)
+    if not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
+    is_six = ":" in spec["clusterIPs"][0]
+    spec.setdefault("ipFamilies", ["IPv6" if is_six else "IPv4"])
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+
+
+def _free_address(entropy: random.Random, is_taken: Callable[[str], bool]) -> str:
+    """An address at random, and from there on the next that is free."""
+    count = ADDRESSES.num_addresses - 2
+    start = entropy.randrange(count)
+    for number in range(count):
+        address = str(ADDRESSES[1 + (start + number) % count])
+        if not is_taken(address):
+            return address
+    return ""
+
+
+def _settle_job(value: dict[str, Any]) -> None:
+    """Unless somebody selects by hand, a Job selects its pods by its own uid."""
+    spec, metadata = value["spec"], value["metadata"]
+    template = spec["template"].setdefault("metadata", {})
+    has_own_labels = (metadata.get("labels") or {}) != (template.get("labels") or {})
+    if not spec.get("manualSelector"):
+        uid, name = metadata["uid"], metadata["name"]
+        template["labels"] = {
+            "batch.kubernetes.io/job-name": name,
+            "job-name": name,
+            "batch.kubernetes.io/controller-uid": uid,
+            "controller-uid": uid,
+            **template.get("labels", {}),
+        }
+        selector = spec.get("selector") or {}
+        labels = {"batch.kubernetes.io/controller-uid": uid, **selector.get("matchLabels", {})}
+        spec["selector"] = {**selector, "matchLabels": labels}
+    if not has_own_labels and template.get("labels"):
+        metadata["labels"] = dict(template["labels"])
+
+
+_ENDURED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+def _settle_pod(value: dict[str, Any]) -> None:
+    """What the API server's own plugins say of every pod: its priority, and how long it endures a node that is away."""
+    spec = value["spec"]
+    spec.setdefault("priority", 0)
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    present = spec.get("tolerations", [])
+    keys = {item.get("key", "") for item in present if item.get("effect", "NoExecute") == "NoExecute"}
+    added = [
+        {"effect": "NoExecute", "key": key, "operator": "Exists", "tolerationSeconds": 300}
+        for key in _ENDURED
+        if not {key, ""} & keys
     ]
-    return found
+    if present or added:
+        spec["tolerations"] = [*present, *added]
+    value["status"] = {"phase": "Pending", "qosClass": _quality(spec)}
+
+
+def _quality(spec: Mapping[str, Any]) -> str:
+    """The class of service that the requests and limits of a pod's containers make."""
+    containers = [*(spec.get("containers") or ()), *spec.get("initContainers", ())]
+    resources = [container.get("resources") or {} for container in containers]
+    counted = ("cpu", "memory")
+    if not any(
+        (each.get(part) or {}).keys() & set(counted) for each in resources for part in ("limits", "requests")
+    ):
+        return "BestEffort"
+    is_exact = all(
+        name in (each.get("limits") or {}) and each["limits"][name] == (each.get("requests") or {}).get(name)
+        for each in resources
+        for name in counted
+    )
+    return "Guaranteed" if is_exact else "Burstable"
 
 
 def _remember_versions(value: dict[str, Any]) -> None:

@@ -7,14 +7,45 @@ are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
+from pilotage.store.embedded.merging import unkeyed
+from pilotage.store.embedded.schema import Shape
 from pilotage.store.schema.compiled import Node
-from pilotage.store.schema.gotext import json_type
+from pilotage.store.schema.gotext import json_text, json_type
 
-__all__ = ["typing_faults"]
+__all__ = ["UNDECLARED", "metadata_faults", "typing_faults"]
 
-_TYPE_META = frozenset({"apiVersion", "kind", "metadata"})
+UNDECLARED = "field not declared in schema"
+_DUPLICATE = "duplicate entries for key"
+_TYPE_META = frozenset({"apiVersion", "kind"})
+_STRING, _BOOLEAN, _INTEGER = (
+    Node(types=("string",)),
+    Node(types=("boolean",)),
+    Node(types=("integer",)),
+)
+_TEXTS = Node(types=("object",), additional=_STRING)
+_OWNER = Node(
+    types=("object",),
+    atomic_map=True,
+    properties={
+        **dict.fromkeys(("apiVersion", "kind", "name"), _STRING),
+        **dict.fromkeys(("blockOwnerDeletion", "controller"), _BOOLEAN),
+        "uid": Node(types=("string",), default=""),
+    },
+)
+_METADATA = Node(
+    types=("object",),
+    properties={
+        **dict.fromkeys(("generateName", "name", "namespace", "resourceVersion", "selfLink", "uid"), _STRING),
+        **dict.fromkeys(("deletionGracePeriodSeconds", "generation"), _INTEGER),
+        **dict.fromkeys(("creationTimestamp", "deletionTimestamp", "managedFields"), Node()),
+        **dict.fromkeys(("annotations", "labels"), _TEXTS),
+        "finalizers": Node(types=("array",), list_type="set", items=_STRING),
+        "ownerReferences": Node(types=("array",), list_type="map", list_keys=("uid",), items=_OWNER),
+    },
+)
+"""What every object has, in the words of a schema. Times may be any text."""
 _GO_TYPES = {
     "array": "[]interface {}",
     "boolean": "bool",
@@ -25,24 +56,53 @@ _GO_TYPES = {
 }
 
 
-def typing_faults(root: Node, config: Mapping[str, Any]) -> list[str]:
+class Typed(Shape, Protocol):
+    """A place of a schema, of a custom resource (`schema.compiled`) or of a built-in kind (`schema.builtinshapes`)."""
+
+    @property
+    def types(self) -> tuple[str, ...]: ...
+    @property
+    def properties(self) -> Mapping[str, Typed]: ...
+    @property
+    def additional(self) -> Typed | None: ...
+    @property
+    def items(self) -> Typed | None: ...
+    @property
+    def int_or_string(self) -> bool: ...
+    @property
+    def preserve(self) -> bool: ...
+    @property
+    def open_map(self) -> bool: ...
+    @property
+    def embedded(self) -> bool: ...
+
+
+def typing_faults(root: Typed, config: Mapping[str, Any], *, allows_duplicates: bool = False) -> list[str]:
     """What does not fit: `.spec.replicas: expected numeric (int or float), got string`."""
-    return list(_map(root, config, "", is_object=True))
+    found = _map(root, config, "", is_object=True)
+    return [fault for fault in found if not (allows_duplicates and _DUPLICATE in fault)]
 
 
-def _map(node: Node, value: Mapping[str, Any], path: str, *, is_object: bool) -> Iterator[str]:
+def metadata_faults(metadata: Any) -> list[str]:
+    """The same of what every object has."""
+    return list(_value(_METADATA, metadata, ".metadata"))
+
+
+def _map(node: Typed, value: Mapping[str, Any], path: str, *, is_object: bool) -> Iterator[str]:
     for name, child in sorted(value.items()):
         here = f"{path}.{name}"
         place = node.properties.get(name) or node.additional
         if is_object and name in _TYPE_META:
             continue
+        if is_object and name == "metadata":
+            place = _METADATA
         if place is not None:
             yield from _value(place, child, here)
         elif not (node.preserve or node.open_map):
-            yield f"{here}: field not declared in schema"
+            yield f"{here}: {UNDECLARED}"
 
 
-def _value(node: Node, value: Any, path: str) -> Iterator[str]:
+def _value(node: Typed, value: Any, path: str) -> Iterator[str]:
     if value is None or node.int_or_string or not node.types:
         return
     match node.types[0]:
@@ -62,18 +122,32 @@ def _value(node: Node, value: Any, path: str) -> Iterator[str]:
             yield f"{path}: expected numeric (int or float), got {_GO_TYPES[json_type(value)]}"
 
 
-def _list(node: Node, value: list[Any], path: str) -> Iterator[str]:
-    if node.items is None or node.list_type != "map":
-        # Problems inside other lists are left to validation, which names their index.
+def _list(node: Typed, value: list[Any], path: str) -> Iterator[str]:
+    if node.items is None:
         return
-    for item in value:
-        if isinstance(item, dict):
-            keys = ",".join(f"{key}={_quoted(item.get(key))}" for key in sorted(node.list_keys))
-            yield from _value(node.items, item, f"{path}[{keys}]")
+    seen: set[str] = set()
+    for index, item in enumerate(value):
+        step = f"[{index}]"
+        if node.list_type != "atomic":
+            fault = unkeyed(item, node)
+            if fault:
+                # Without a key nothing below it can be named, nor what follows.
+                yield f"{path}: element {index}: {fault}"
+                return
+            step = _item_step(node, item)
+            if step in seen:
+                yield f"{path}: {_DUPLICATE} {step}"
+            seen.add(step)
+        yield from _value(node.items, item, path + step)
 
 
-def _quoted(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else _printed(value)
+def _item_step(node: Typed, item: Any) -> str:
+    if node.list_type == "set":
+        return f"[={json_text(item)}]"
+    keys = {**node.key_defaults, **item}
+    return (
+        "[" + ",".join(f"{key}={json_text(keys[key])}" for key in sorted(node.list_keys) if key in keys) + "]"
+    )
 
 
 def _pointer(value: Any) -> str:

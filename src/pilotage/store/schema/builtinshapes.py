@@ -20,7 +20,7 @@ __all__ = ["BuiltinShape", "TypePlace", "place_of"]
 
 
 class TypePlace:
-    """A place that a schema describes. `key_defaults`: what a key means that an item leaves out; empty texts are no keys."""
+    """A place that a schema describes. `key_defaults`: what a key means that an item leaves out."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """`schema` is whole: a reference in it was followed."""
@@ -63,7 +63,7 @@ class TypePlace:
         fields = self.items.properties if self.items is not None else {}
         for key in self.list_keys:
             default = fields[key].default if key in fields else None
-            if default not in {None, ""}:
+            if default is not None:
                 yield key, default
 
     @property
@@ -72,6 +72,9 @@ class TypePlace:
 
     def field(self, name: str) -> TypePlace:
         return self.properties.get(name) or self.additional or _NOTHING
+
+    def declares(self, name: str) -> bool:
+        return name in self.properties
 
     def item(self) -> TypePlace:
         return self.items or _NOTHING
@@ -121,6 +124,9 @@ class BuiltinShape:
 
     def field(self, name: str) -> TypePlace:
         return self.place.field(name)
+
+    def declares(self, name: str) -> bool:
+        return self.place.declares(name)
 
     def item(self) -> TypePlace:
         return self.place.item()

@@ -31,8 +31,9 @@ _GROUPS = "x-kubernetes-group-version-kind"
 
 
 class GoTypes(msgspec.Struct, frozen=True):
-    """`roots`: kinds (`apps/v1 Deployment`) to structs. `structs`: fields by name, each a type, then ` omit` when an empty one is
-    left out, ` zero` when one that was never set is. `named`: what other names stand for; `own` reads JSON by itself.
+    """`roots`: kinds (`apps/v1 Deployment`) to structs. `structs`: fields by name, each three words: a type; `omit` when an empty one
+    is left out, `zero` when one that was never set is; the embedded struct that has the field. The last two may be empty.
+    `named`: what other names stand for; `own` reads JSON by itself.
     """
 
     roots: Mapping[str, str]

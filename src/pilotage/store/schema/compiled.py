@@ -113,6 +113,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
             return METADATA
         return self.properties.get(name) or self.additional or UNKNOWN
 
+    def declares(self, name: str) -> bool:
+        return name in self.properties or (self.embedded and name == "metadata")
+
     def item(self) -> Node:
         return self.items or UNKNOWN
 

@@ -2,7 +2,7 @@
 
 So a field of another type is an error in the words of Go's JSON decoder; a field that no struct has is told and lost; a null says
 nothing; what is empty disappears where its field says so, and appears where it does not (`resources: {}`); times and quantities
-are rewritten in their one form. Which fields there are, `builtintypes` knows. Metadata of the object itself
+are rewritten in their one form. What the server fills in (`builtindefaults`) is filled in on the way. Which fields there are, `builtintypes` knows. Metadata of the object itself
 is read before by `metafields`, which does the same for any kind.
 
 A reader is made of each type when the first object needs it, and kept.
@@ -18,20 +18,28 @@ from functools import cache, cached_property
 from typing import Any, Literal, NamedTuple
 
 from pilotage.api.meta import Kind
+from pilotage.store.schema.builtindefaults import defaults_of
 from pilotage.store.schema.builtintypes import go_types
 from pilotage.store.schema.gotext import json_text
 from pilotage.store.schema.metafields import MetadataError, read_micro_time, read_time
 from pilotage.store.schema.quantities import QuantityError, canonical
 
-__all__ = ["DecodingError", "blank", "read_object"]
+__all__ = ["DecodingError", "blank", "first_status", "read_object"]
 
 
 class DecodingError(ValueError):
-    """A field has a type that its struct cannot hold; the text is Go's."""
+    """A field has a type that its struct cannot hold; the text is Go's.
+
+    `converting` is what the server says when it does not read text, but turns values into structs.
+    """
+
+    def __init__(self, text: str, converting: str = "") -> None:
+        super().__init__(text)
+        self.converting = converting or text
 
 
-_Place = tuple["_Place", str | int, str] | None
-"""The way down: what is above, a field or key or index, and the struct that has the field (empty for keys and indexes)."""
+_Place = tuple["_Place", str | int, str, str] | None
+"""The way down: what is above; a field, key or index; how errors name a field, and the struct that has it (empty for the others)."""
 _Read = Callable[[Any, _Place, list[str]], Any]
 _ROOT_META = frozenset({"apiVersion", "kind", "metadata"})
 _INTEGERS = {
@@ -55,11 +63,18 @@ class _Type(NamedTuple):
     read: _Read
     zero: Callable[[], Any]
     when_empty: Literal["nothing", "null", "empty"] = "empty"
+    struct: _Struct | None = None
+    container: Callable[[], Any] | None = None
+
+    def bare(self) -> Any:
+        """The zero value, of a list or a map an empty one."""
+        return self.zero() if self.container is None else self.container()
 
 
 class _Field(NamedTuple):
     type: _Type
     omits: Literal["nothing", "null", "empty", "zero"]
+    shown: str
 
 
 def read_object(kind: Kind, value: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -73,9 +88,15 @@ def read_object(kind: Kind, value: Mapping[str, Any]) -> tuple[dict[str, Any], l
 
 
 @cache
-def blank(kind: Kind, part: str) -> Any:
-    """What a part of an object (`status`) is when nobody set anything in it; None when it is not even there. Not to be changed."""
-    return _struct(go_types().roots[f"{kind.api_version} {kind.kind}"]).zero().get(part)
+def blank(kind: Kind) -> Mapping[str, Any]:
+    """An object in which nobody set anything and nothing is filled in, without its metadata. Not to be changed."""
+    empty = _struct(go_types().roots[f"{kind.api_version} {kind.kind}"]).empty()
+    return {name: child for name, child in empty.items() if name not in _ROOT_META}
+
+
+def first_status(kind: Kind) -> Any:
+    """The status before anybody wrote one, filled in; None when it is not even there."""
+    return _struct(go_types().roots[f"{kind.api_version} {kind.kind}"]).zero().get("status")
 
 
 def _refused(value: Any, place: _Place, go_type: str, *, wants_number: bool = False) -> DecodingError:
@@ -83,15 +104,32 @@ def _refused(value: Any, place: _Place, go_type: str, *, wants_number: bool = Fa
     names: list[str] = []
     struct = ""
     while place is not None:
-        place, step, owner = place
+        place, _, name, owner = place
         if owner:
-            names.append(str(step))
+            names.append(name)
             struct = struct or owner
-    printed = _printed(go_type)
+    printed, converting = _printed(go_type), _unconverted(value, go_type)
     if not names:
-        return DecodingError(f"json: cannot unmarshal {shown} into Go value of type {printed}")
+        return DecodingError(f"json: cannot unmarshal {shown} into Go value of type {printed}", converting)
     field = f"{struct}.{'.'.join(reversed(names))}"
-    return DecodingError(f"json: cannot unmarshal {shown} into Go struct field {field} of type {printed}")
+    return DecodingError(
+        f"json: cannot unmarshal {shown} into Go struct field {field} of type {printed}", converting
+    )
+
+
+_KINDS = {"bool": "bool", "float64": "float64", "int32": "int32", "int64": "int64", "string": "string"}
+_VALUES = {bool: "bool", dict: "map", float: "float64", int: "int64", list: "slice", str: "string"}
+
+
+def _unconverted(value: Any, go_type: str) -> str:
+    known = go_types()
+    form = known.named.get(go_type) or go_type
+    found = _VALUES.get(type(value), "string")
+    if go_type in known.structs:
+        return f"cannot restore struct from: {found}"
+    if form.startswith(("[]", "map[")):
+        return f"cannot restore {'slice' if form.startswith('[]') else 'map'} from {found}"
+    return f"unrecognized type: {_KINDS.get(form, form)}"
 
 
 def _shown(value: Any, *, wants_number: bool) -> str:
@@ -113,7 +151,7 @@ def _printed(go_type: str) -> str:
 def _path(place: _Place, last: str) -> str:
     parts = [last]
     while place is not None:
-        place, step, _ = place
+        place, step, *_ = place
         parts.append(f"[{step}]" if isinstance(step, int) else str(step))
     text = ""
     for part in reversed(parts):
@@ -130,14 +168,16 @@ class _Struct:
     def __init__(self, name: str) -> None:
         self._name = name
         self._short = name.rpartition(".")[2]
+        self._fill = defaults_of(name)
 
     @cached_property
     def _fields(self) -> dict[str, _Field]:
         fields = {}
         for name, text in go_types().structs[self._name].items():
-            go_type, _, empty = text.partition(" ")
+            go_type, empty, via = (*text.split(" "), "", "")[:3]
             type_ = _type(go_type)
-            fields[name] = _Field(type_, _OMITS.get(empty) or type_.when_empty)
+            shown = f"{via}.{name}" if via else name
+            fields[name] = _Field(type_, _OMITS.get(empty) or type_.when_empty, shown)
         return fields
 
     @cached_property
@@ -171,7 +211,7 @@ class _Struct:
                 continue
             if child is None:
                 continue
-            read = field.type.read(child, (place, name, self._short), unknown)
+            read = field.type.read(child, (place, name, field.shown, self._short), unknown)
             match field.omits:
                 case "empty" if not read:
                     continue
@@ -179,12 +219,26 @@ class _Struct:
                     continue
             found[name] = read
         for name, zero in self._always:
-            if name not in found and name not in as_they_are:
+            if name not in found:
                 found[name] = zero()
+        if self._fill is not None:
+            self._fill(found)
         return found
 
     def zero(self) -> dict[str, Any]:
-        return {name: zero() for name, zero in self._always}
+        """What stands for one that nobody set."""
+        found = {name: zero() for name, zero in self._always}
+        if self._fill is not None:
+            self._fill(found)
+        return found
+
+    def empty(self) -> dict[str, Any]:
+        """The same before anything is filled in."""
+        return {
+            name: field.type.struct.empty() if field.type.struct is not None else field.type.bare()
+            for name, field in self._fields.items()
+            if field.omits == "nothing"
+        }
 
 
 _OMITS: Mapping[str, Literal["nothing", "zero"]] = {"": "nothing", "zero": "zero"}
@@ -203,7 +257,7 @@ def _type(go_type: str) -> _Type:
         return _own(go_type)
     if go_type in known.structs:
         struct = _struct(go_type)
-        return _Type(struct.read, struct.zero, "nothing")
+        return _Type(struct.read, struct.zero, "nothing", struct)
     if go_type.startswith("*"):
         return _Type(_type(go_type[1:]).read, _null, "null")
     return _made_of(below or go_type, go_type)
@@ -212,11 +266,11 @@ def _type(go_type: str) -> _Type:
 def _made_of(form: str, name: str) -> _Type:
     """A type without fields: `form` is what it is made of, `name` what errors call it."""
     if form == "[]uint8":
-        return _Type(_bytes(name), _null)
+        return _Type(_bytes(name), _null, container=str)
     if form.startswith("[]"):
-        return _Type(_list(_type(form[2:]), name), _null)
+        return _Type(_list(_type(form[2:]), name), _null, container=list)
     if form.startswith("map["):
-        return _Type(_map(_type(form.partition("]")[2]), name), _null)
+        return _Type(_map(_type(form.partition("]")[2]), name), _null, container=dict)
     if form == "string":
         return _Type(_text(name), str)
     if form == "bool":
@@ -300,7 +354,7 @@ def _list(element: _Type, name: str) -> _Read:
         if not isinstance(value, list):
             raise _refused(value, place, name)
         return [
-            element.zero() if child is None else element.read(child, (place, index, ""), unknown)
+            element.zero() if child is None else element.read(child, (place, index, "", ""), unknown)
             for index, child in enumerate(value)
         ]
 
@@ -312,7 +366,7 @@ def _map(element: _Type, name: str) -> _Read:
         if not isinstance(value, dict):
             raise _refused(value, place, name)
         return {
-            key: element.zero() if child is None else element.read(child, (place, key, ""), unknown)
+            key: element.zero() if child is None else element.read(child, (place, key, "", ""), unknown)
             for key, child in value.items()
         }
 

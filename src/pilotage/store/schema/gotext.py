@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["float_text", "is_integer", "json_text", "json_type", "quoted", "simple_text"]
+__all__ = ["float_text", "is_integer", "json_text", "json_type", "plain_text", "quoted", "simple_text"]
 
 MAX_INT64 = 2**63 - 1
 _ESCAPES = {"\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v"}
@@ -94,6 +94,17 @@ def _digits(value: float) -> tuple[str, int]:
     digits = (whole + fraction).lstrip("0")
     power = len(whole) - 1 if whole != "0" else -1 - (len(fraction) - len(fraction.lstrip("0")))
     return digits.rstrip("0") or "0", power + (int(exponent) if exponent else 0)
+
+
+def plain_text(value: Any) -> str:
+    """Go's `%v` of a JSON value."""
+    if isinstance(value, Mapping):
+        return f"map[{' '.join(f'{name}:{plain_text(value[name])}' for name in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(plain_text, value))}]"
+    if isinstance(value, str):
+        return value
+    return "<nil>" if value is None else simple_text(value)
 
 
 def simple_text(value: Any) -> str:

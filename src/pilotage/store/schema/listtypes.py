@@ -27,5 +27,8 @@ class CustomShape(msgspec.Struct, frozen=True):
     def field(self, name: str) -> Node | Place:
         return METADATA if name == "metadata" else self.schema.field(name)
 
+    def declares(self, name: str) -> bool:
+        return name in {"apiVersion", "kind", "metadata"} or self.schema.declares(name)
+
     def item(self) -> Node:
         return UNKNOWN

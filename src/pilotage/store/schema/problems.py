@@ -22,6 +22,7 @@ __all__ = [
     "invalid_message",
     "invalid_text",
     "invalid_type",
+    "not_found",
     "not_supported",
     "required",
     "too_long",
@@ -31,6 +32,7 @@ __all__ = [
 
 _TITLES = {
     "FieldValueRequired": "Required value",
+    "FieldValueNotFound": "Not found",
     "FieldValueDuplicate": "Duplicate value",
     "FieldValueInvalid": "Invalid value",
     "FieldValueTypeInvalid": "Invalid value",
@@ -110,6 +112,10 @@ def invalid_type(field: str, value: Any, detail: str) -> Problem:
 
 def duplicate(field: str, value: Any) -> Problem:
     return _problem("FieldValueDuplicate", field, _shown(value), "")
+
+
+def not_found(field: str, value: Any) -> Problem:
+    return _problem("FieldValueNotFound", field, _shown(value), "")
 
 
 def not_supported(field: str, value: Any, supported: Iterable[str]) -> Problem:
