@@ -35,7 +35,7 @@ from pilotage.api.gate import (
     PromotionIntent,
     PromotionSpec,
 )
-from pilotage.api.konflux import SNAPSHOT
+from pilotage.api.konflux import SNAPSHOT, TYPE_LABEL
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.gate.commit import Commit, CommitFacts, PromotedDigest, decide_commit
 from pilotage.gate.instants import read_instant
@@ -58,7 +58,10 @@ _LOOK_AGAIN: Final = 300.0
 
 
 class PromotionOrder(msgspec.Struct, frozen=True):
-    """What is to be promoted. `aliases` are the tags that follow; `before` is the digest that they name now, if it is ours."""
+    """What is to be promoted. `aliases` are the tags that follow; `before` is the digest that they name now, if it is ours.
+
+    `snapshot_type` is the label of the Snapshot, empty without one, None when the Snapshot is gone.
+    """
 
     platform: str
     image: str
@@ -70,6 +73,7 @@ class PromotionOrder(msgspec.Struct, frozen=True):
     gate: Gate
     approvals: tuple[str, ...] = ()
     before: str = ""
+    snapshot_type: str | None = ""
 
 
 class Promoter(Protocol):
@@ -131,6 +135,9 @@ class Promoting:
 
     async def _promote(self, entry: Entry, gate: Gate) -> tuple[Entry, float | None]:
         order = _order(entry, gate, await self._newest(entry, gate))
+        snapshot = await _snapshot(self._store, entry.run)
+        kind = snapshot.labels.get(TYPE_LABEL, "") if snapshot is not None else None
+        order = msgspec.structs.replace(order, snapshot_type=kind)
         commit = await self._decide(entry, gate, order)
         if commit.action != "promote":
             return await self._not_now(entry, commit)
@@ -303,14 +310,20 @@ def _required(run: GateRun, gate: Gate, now: datetime) -> frozenset[str]:
 
 
 async def _spec_hash(store: PromotionStore, run: GateRun) -> str | None:
+    found = await _snapshot(store, run)
+    if found is None:
+        return None
+    return hashlib.sha256(canonical_json(found.value().get("spec"))).hexdigest()
+
+
+async def _snapshot(store: PromotionStore, run: GateRun) -> Object | None:
+    """The Snapshot that the run pinned; None when it is gone, or another one has its name."""
     pin = run.spec.snapshot
     try:
         found = await store.get(SNAPSHOT, ObjectKey(pin.namespace, pin.name))
     except NotFoundError:
         return None
-    if pin.uid and found.meta.uid != pin.uid:
-        return None
-    return hashlib.sha256(canonical_json(found.value().get("spec"))).hexdigest()
+    return None if pin.uid and found.meta.uid != pin.uid else found
 
 
 async def _passed_before(store: PromotionStore, entry: Entry, now: datetime) -> dict[str, str]:
