@@ -29,16 +29,23 @@ _STREAK_ENDS: Final = "passed"
 
 def fold(status: GateStatus, ended: Sequence[GateRun]) -> GateStatus:
     """The status with these runs in it, the oldest first."""
-    known = {each.name for each in status.recent}
-    fresh = [run for run in ended if run.metadata.name not in known and run.spec.run_class != "test"]
-    for run in sorted(fresh, key=lambda each: (each.status.finished_at, each.metadata.name)):
+    counting = [run for run in ended if run.spec.run_class != "test"]
+    for run in sorted(counting, key=lambda each: (each.status.finished_at, each.metadata.name)):
         line = summary(run)
-        status = msgspec.structs.replace(
-            status,
-            recent=(line, *status.recent)[:RECENT],
-            jobs=_histories(status.jobs, run),
-            consecutive_failures=_streak(status.consecutive_failures, run),
-        )
+        known = next((each for each in status.recent if each.name == line.name), None)
+        if known == line:
+            continue
+        if known is None:
+            status = msgspec.structs.replace(
+                status,
+                recent=(line, *status.recent)[:RECENT],
+                jobs=_histories(status.jobs, run),
+                consecutive_failures=_streak(status.consecutive_failures, run),
+            )
+        else:
+            # It was taken up again, or triage found its cause: only its line changes.
+            recent = tuple(line if each is known else each for each in status.recent)
+            status = msgspec.structs.replace(status, recent=recent)
         if run.status.state == "promoted" and run.status.promotion is not None:
             status = msgspec.structs.replace(
                 status, last_promotion=line, last_promoted_tag=run.status.promotion.tag

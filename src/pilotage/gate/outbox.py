@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from pilotage.api.gate import NOTIFICATION, Notification, NotificationStatus
+from pilotage.api.gate import LIVE_LABEL, NOTIFICATION, Notification, NotificationStatus
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.gate.delivery import Attempt, DeadLetter, Delivered, SendAgain, SendPlain, after
 from pilotage.gate.instants import read_instant
@@ -42,6 +42,10 @@ class OutboxStore(Protocol):
     """The part of a store that delivering needs."""
 
     async def get(self, kind: Kind, key: ObjectKey) -> Object: ...
+
+    async def apply(
+        self, kind: Kind, key: ObjectKey, manifest: Mapping[str, Any], *, manager: str, force: bool = False
+    ) -> Object: ...
 
     async def delete(self, kind: Kind, key: ObjectKey) -> None: ...
 
@@ -78,7 +82,7 @@ class OutboxController:
         if note.status.dead:
             return Result()
         if note.status.delivered_at:
-            return await self._keep(key, note.status, now)
+            return await self._keep(found, note.status, now)
         due = read_instant(note.status.next_at)
         if due is not None and due > now:
             return Result(requeue_after=(due - now).total_seconds())
@@ -103,8 +107,8 @@ class OutboxController:
             tried = {"attempts": status.attempts + 1, "first_at": rfc3339(first), "next_at": ""}
             match after(reply, Attempt(status.attempts + 1, first, now, status.plain)):
                 case Delivered():
-                    await self._write(found, status, **tried, delivered_at=rfc3339(now), error="")
-                    return Result()
+                    found = await self._write(found, status, **tried, delivered_at=rfc3339(now), error="")
+                    return await self._keep(found, found.view(Notification).status, now)
                 case SendAgain(at, reason):
                     tried["next_at"] = rfc3339(at)
                     await self._write(found, status, **tried, error=reason)
@@ -127,14 +131,18 @@ class OutboxController:
             await self._write(found, note.status, error=told)
         return Result(resync_after=_LOOK_AGAIN)
 
-    async def _keep(self, key: ObjectKey, status: NotificationStatus, now: datetime) -> Result:
+    async def _keep(self, found: Object, status: NotificationStatus, now: datetime) -> Result:
+        """It arrived: no longer live, so that only what did not is found by the label, and gone after a month."""
         delivered = read_instant(status.delivered_at)
         left = (delivered + KEPT - now).total_seconds() if delivered else 0.0
-        if left > 0:
-            return Result(resync_after=left)
         with contextlib.suppress(NotFoundError):
-            await self._store.delete(NOTIFICATION, key)
-        return Result()
+            if left <= 0:
+                await self._store.delete(NOTIFICATION, found.key)
+                return Result()
+            if found.labels.get(LIVE_LABEL) != "false":
+                manifest = {"metadata": {"labels": {LIVE_LABEL: "false"}}}
+                await self._store.apply(NOTIFICATION, found.key, manifest, manager=MANAGER, force=True)
+        return Result(resync_after=left)
 
     async def _write(self, found: Object, status: NotificationStatus, **changed: Any) -> Object:
         return await self._store.patch_status(

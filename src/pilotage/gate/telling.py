@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from pilotage.api.gate import (
+    LIVE_LABEL,
     NOTIFICATION,
     PLATFORM_LABEL,
     Gate,
@@ -83,7 +84,7 @@ def notification(namespace: str, message: Message, channel: str, now: datetime) 
         "metadata": {
             "namespace": namespace,
             "name": f"{message.platform}-{message.id.lower()}-{digits}",
-            "labels": {PLATFORM_LABEL: message.platform},
+            "labels": {PLATFORM_LABEL: message.platform, LIVE_LABEL: "true"},
         },
         "spec": msgspec.to_builtins(spec),
     }
