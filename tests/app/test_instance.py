@@ -25,6 +25,7 @@ KINDS = (
 )
 LINES = 20  # of progress and events, of a whole run
 BLOBS = 370  # of the sample images, about
+SIGNED = re.compile(r"/verified/[^:]+(@|:sha256-)")
 OF_THIS_RUN = re.compile(r"oci:[^:]+/registry")
 
 
@@ -47,8 +48,31 @@ def end_state(cli, place: Path) -> dict[str, Any]:
         else:
             found[name] = json.loads(OF_THIS_RUN.sub("oci:…", json.dumps(_timeless(item))))
     images = json.loads((place / "registry" / "index.json").read_bytes())["manifests"]
-    found["images"] = sorted((each["digest"], str(each.get("annotations"))) for each in images)
+    names = {each["annotations"]["org.opencontainers.image.ref.name"]: each["digest"] for each in images}
+    # Attestations are signed with the key of the instance; everything else is the same everywhere.
+    found["images"] = {name: digest for name, digest in names.items() if not SIGNED.search(name)}
+    found["nights"] = nights(cli, place)
     return found
+
+
+def nights(cli, place: Path) -> dict[str, Any]:
+    """What the gate came to, and which jobs it started."""
+    started = [json.loads(line) for line in (place / "world" / "prow.jsonl").read_bytes().split()]
+    runs = cli("get", "gateruns", "--data-dir", place, "-o", "json").json()["items"]
+    return {
+        "started": sorted(each["labels"]["gate.pilotage.dev/job-key"] for each in started),
+        "runs": {
+            run["metadata"]["name"]: (
+                run["status"]["state"],
+                [[each["result"] for each in job["attempts"]] for job in run["status"]["jobs"]],
+            )
+            for run in runs
+        },
+        "told": sorted(
+            each["metadata"]["name"]
+            for each in cli("get", "notifications", "--data-dir", place, "-o", "json").json()["items"]
+        ),
+    }
 
 
 def _timeless(value: Any) -> Any:

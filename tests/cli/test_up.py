@@ -32,7 +32,7 @@ SAMPLE = {
 def test_every_sample_cluster_is_shown_with_rule_and_reason(cli) -> None:
     """A table with one row for each cluster; progress and events are on stderr."""
     ran = cli("up", "--until-settled")
-    heading, *rows = ran.out.splitlines()
+    heading, *rows = ran.out.partition("Control plane operator images\n")[2].splitlines()
 
     assert 0 == ran.code
     assert ["CLUSTER", "PLATFORM", "VERSION", "RULE", "IMAGE", "WHY"] == heading.split()
@@ -41,6 +41,18 @@ def test_every_sample_cluster_is_shown_with_rule_and_reason(cli) -> None:
         assert f"   {rule}   " in row
         assert row[heading.index("WHY") :].strip()
     assert "starting controllers" in ran.err
+
+
+def test_a_night_at_the_gate_is_shown(cli) -> None:
+    """Of two platforms one is promoted with its attestation, one stopped with a reason."""
+    records = cli("up", "-o", "json").json()["boards"]["Nights at the gate"]
+    ended = {record["platform"]: (record["state"], record["verdict"], record["jobs"]) for record in records}
+    promoted, stopped = records
+
+    assert {"aro-hcp": ("promoted", "passed", "4/4"), "rosa-hcp": ("failed", "failed", "2/2")} == ended
+    assert f"aro-hcp-{promoted['digest'][7:]}" == promoted["tag"]
+    assert promoted["attestation"].startswith("sha256:")
+    assert ("", "failed: required-failed (periodic-rosa-hcp-e2e-upgrade)") == (stopped["tag"], stopped["why"])
 
 
 @pytest.mark.parametrize("output", ["json", "yaml"])
@@ -74,7 +86,7 @@ def test_what_did_not_settle_in_time_is_named(cli) -> None:
 
     assert 3 == ran.code
     assert "error: NotSettled: still moving after 0 s: " in ran.err
-    assert ran.out.startswith("CLUSTER")
+    assert ran.out.startswith("Nights at the gate\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

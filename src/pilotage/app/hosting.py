@@ -22,6 +22,7 @@ from pilotage.images.source import ImageSource
 from pilotage.room import Board, Services
 from pilotage.runtime.cache import Informers
 from pilotage.runtime.clock import SystemClock
+from pilotage.runtime.loop import Problem
 from pilotage.runtime.perform import Change
 from pilotage.runtime.runner import Runner
 from pilotage.store.embedded.store import EmbeddedStore
@@ -37,10 +38,11 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Outside(msgspec.Struct, frozen=True):
-    """Where images come from; `images_with` as in `Services`."""
+    """Where images come from; `images_with` as in `Services`. `more` starts further controllers, on a clock of their own."""
 
     images: ImageSource
     images_with: Callable[[bytes], ImageSource] | None = None
+    more: Callable[[], contextlib.AbstractAsyncContextManager[Runner]] | None = None
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -49,7 +51,27 @@ class Running(msgspec.Struct, frozen=True):
     data_dir: Path
     kubeconfig: Path
     services: Services
-    runner: Runner
+    runners: tuple[Runner, ...]
+
+    async def settled(self) -> None:
+        """Wait until nothing moves any more in any of the runners."""
+        while True:
+            for runner in self.runners:
+                await runner.settled()
+            if all(runner.is_settled() for runner in self.runners):
+                return
+
+    def moving(self) -> tuple[str, ...]:
+        """What keeps it from settling: controller and object."""
+        return tuple(
+            f"{name} {key}"
+            for runner in self.runners
+            for name, keys in runner.pending().items()
+            for key in keys
+        )
+
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(problem for runner in self.runners for problem in runner.problems())
 
     async def tables(self) -> tuple[Table, ...]:
         boards = [board for room in rooms.rooms() for board in room.boards]
@@ -93,8 +115,10 @@ async def hosted(
         on_step("starting controllers")
         runner = Runner(store, controllers, clock, informers=informers, on_change=on_change, freeze_heap=True)
         stack.enter_context(instance.announced(directory, os.environ))
-        await stack.enter_async_context(runner)
-        yield Running(directory, kubeconfig, services, runner)
+        runners = [await stack.enter_async_context(runner)]
+        if outside.more is not None:
+            runners.append(await stack.enter_async_context(outside.more()))
+        yield Running(directory, kubeconfig, services, tuple(runners))
 
 
 @contextlib.contextmanager

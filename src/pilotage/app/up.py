@@ -1,6 +1,6 @@
-"""`pilotage up`: an instance with the sample world, all in one process.
+"""`pilotage up`: an instance with the sample world, all in one process: a fleet of hosted clusters, and a night at the gate.
 
-Images and fleet are loaded only into an empty directory, so a user's own changes survive a restart.
+Images, fleet and gates are loaded only into an empty directory, so a user's own changes survive a restart.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from pilotage.api.errors import RemoteError
 from pilotage.app import instance
 from pilotage.app.hosting import Outside, Running, Table, hosted
+from pilotage.app.night import sample_night
 from pilotage.images.disk.layout import OciLayout
 from pilotage.runtime.perform import Change
 from pilotage.store.embedded.store import EmbeddedStore
@@ -36,7 +37,7 @@ async def running(
             await payloads.build(layout, on_step)
         on_step("loading the sample fleet")
         await fleet.load(store)
-        return Outside(layout)
+        return Outside(layout, more=lambda: sample_night(store, layout, directory, on_change))
 
     async with hosted(data_dir, furnish, port=port, on_step=on_step, on_change=on_change) as started:
         yield started

@@ -108,7 +108,7 @@ async def shown(
 
 
 async def _settle(instance: Running, output: Output, patience: float, stopping: asyncio.Event) -> int:
-    settled = asyncio.ensure_future(instance.runner.settled())
+    settled = asyncio.ensure_future(instance.settled())
     stopped = asyncio.ensure_future(stopping.wait())
     try:
         done, _ = await asyncio.wait(
@@ -124,9 +124,10 @@ async def _settle(instance: Running, output: Output, patience: float, stopping: 
     emit(_document(tables), output, "\n\n".join(_text(table) for table in tables))
     if settled in done:
         return SETTLED
-    moving = (f"{name} {key}" for name, keys in instance.runner.pending().items() for key in keys)
-    say(f"error: NotSettled: still moving after {patience:g} s: {', '.join(moving) or 'the start'}")
-    for problem in instance.runner.problems():
+    say(
+        f"error: NotSettled: still moving after {patience:g} s: {', '.join(instance.moving()) or 'the start'}"
+    )
+    for problem in instance.problems():
         say(f"  - {problem}")
     return NOT_SETTLED
 
@@ -212,7 +213,8 @@ def _tail(text: str, width: int) -> str:
 def _text(table: Table) -> str:
     from pilotage.decision import render
 
-    return render.table([heading for heading, _ in table.board.columns], _rows(table))
+    grid = render.table([heading for heading, _ in table.board.columns], _rows(table))
+    return f"{table.board.title}\n{grid}"
 
 
 @contextlib.contextmanager

@@ -41,6 +41,8 @@ from pilotage.store.base import NotFoundError
 
 __all__ = ["GateController", "GateStore"]
 
+_DEADLINE: Final = 3600.0
+"""Seconds: a rehearsal's clock runs fast, and the store answers when it does."""
 _SOON: Final = 1.0
 _LOOK_AGAIN: Final = 600.0
 """Seconds: whatever the schedule says, a clock may have been set."""
@@ -79,6 +81,7 @@ class GateController:
             reconcile=self.reconcile,
             watches=(Watch(GATE_RUN, _gate_of_run),),
             workers=4,
+            deadline=_DEADLINE,
         )
 
     async def reconcile(self, key: ObjectKey) -> Result:

@@ -1,10 +1,12 @@
-"""What this room tells `app`: the questions that the gate answers, and its codes."""
+"""What this room tells `app`: its kinds, the questions that it answers, its table, and its codes."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from pilotage.api import gate, konflux
 from pilotage.gate import codes, healthcodes
+from pilotage.gate.board import BOARD
 from pilotage.gate.questions import QUESTIONS
 from pilotage.room import Room
 
@@ -13,6 +15,8 @@ __all__ = ["ROOM"]
 ROOM: Final = Room(
     name="gate",
     summary="May this operator image be promoted, and for which platforms?",
+    kinds=(*gate.KINDS, konflux.SNAPSHOT, konflux.RELEASE),
     questions=QUESTIONS,
+    boards=(BOARD,),
     codes={**codes.CODES, **healthcodes.CODES},
 )

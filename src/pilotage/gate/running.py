@@ -26,7 +26,7 @@ from pilotage.store.base import NotFoundError
 
 __all__ = ["RunController"]
 
-_DEADLINE: Final = 3600.0
+_DEADLINE: Final = 4 * 3600.0
 """Seconds for one look at a run: a copy of a large image belongs to it."""
 
 

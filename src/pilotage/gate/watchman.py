@@ -128,6 +128,7 @@ class Watchman:
             reconcile=self.reconcile,
             watches=(Watch(PROMOTION, _gate_of),),
             workers=4,
+            deadline=3600.0,
         )
 
     async def reconcile(self, key: ObjectKey) -> Result:

@@ -1,0 +1,121 @@
+"""The sample night of `pilotage up`: the real gate on a simulated Prow and chat, which speak HTTP on loopback.
+
+The night is the last one before now, played so fast that it is over in seconds; then time goes on as it does. What the outside
+would remember is kept in the data directory, so that a kill in the middle changes nothing: Prow's jobs in a journal, the key of
+the attestations beside the store, everything else in the store itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from pilotage.api.gate import GATE_RUN, GateRun
+from pilotage.gate.controllers import GateServices, controllers
+from pilotage.gate.instants import read_instant
+from pilotage.gate.keys import SigningKey, read_signing_key, write_keys
+from pilotage.gate.pacer import Pacer
+from pilotage.gate.pacing import Rate
+from pilotage.gate.progress import ENDED
+from pilotage.gate.prow import GangwayRunner, ProwSettings
+from pilotage.gate.registrypromoter import RegistryPromoter
+from pilotage.gate.sinks import SlackSink
+from pilotage.gate.wire import Wire
+from pilotage.images import reference
+from pilotage.images.disk.layout import OciLayout
+from pilotage.runtime.clock import SystemClock
+from pilotage.runtime.perform import Change
+from pilotage.runtime.runner import Runner
+from pilotage.store.embedded.store import EmbeddedStore
+from pilotage.world import night, payloads
+from pilotage.world.chat import Chat
+from pilotage.world.lapse import LapseClock
+from pilotage.world.prow import Prow
+from pilotage.world.prow.server import Limit
+
+__all__ = ["key_prefix", "sample_night"]
+
+PACE: Final = 3600.0
+"""Simulated seconds in a real one: a night of three hours takes three."""
+_LIMIT: Final = Limit(per_minute=9.0, burst=5)
+_RATE: Final = Rate(per_minute=9.0, burst=5)
+
+
+def key_prefix(directory: Path) -> Path:
+    """`<this>.key` signs the attestations of an instance, `<this>.pub` verifies them."""
+    return directory / "gate"
+
+
+@contextlib.asynccontextmanager
+async def sample_night(
+    store: EmbeddedStore, layout: OciLayout, directory: Path, on_change: Callable[[Change], None]
+) -> AsyncIterator[Runner]:
+    """Load the gates when there are none, and run them until the block ends."""
+    now = SystemClock().now()
+    began = night.begins(now)
+    digests = {
+        each.tag: (await layout.resolve(reference.parse(f"{payloads.OPERATOR}:{each.tag}"))).digest
+        for each in payloads.OPERATORS
+    }
+    await night.load(store, digests, began)
+    clock = LapseClock(await _resumed(store) or (began if not await _has_runs(store) else now), PACE)
+    world = directory / "world"
+    world.mkdir(mode=0o700, exist_ok=True)
+    token = secrets.token_urlsafe(24)
+    async with contextlib.AsyncExitStack() as stack:
+        prow = await stack.enter_async_context(
+            Prow(night.PLAYBOOK, clock, limit=_LIMIT, tokens=frozenset({token}), journal=world / "prow.jsonl")
+        )
+        chat = await stack.enter_async_context(Chat(clock))
+        wire = Wire()
+        stack.push_async_callback(wire.close)
+        _write_secret(world / "gangway-token", token)
+        _write_secret(world / "slack-webhook", chat.webhook("gate"))
+        settings = ProwSettings(prow.url, prow.url, prow.url, world / "gangway-token")
+        services = GateServices(
+            store=store,
+            clock=clock,
+            runner=GangwayRunner(settings, wire),
+            promoter=RegistryPromoter(lambda _image: layout, lambda _image: layout, _signing_key(directory)),
+            pacer=Pacer(clock, _RATE),
+            sinks=(SlackSink("chat", world / "slack-webhook", wire),),
+        )
+        runner = Runner(store, controllers(services), clock, on_change=on_change)
+        yield await stack.enter_async_context(runner)
+
+
+async def _resumed(store: EmbeddedStore) -> datetime | None:
+    """The latest time that a run which is under way has seen: the night goes on there."""
+    seen = [
+        read_instant(run.status.last_seen or run.spec.created_at)
+        for run in [item.view(GateRun) for item in (await store.list(GATE_RUN)).items]
+        if run.status.state not in ENDED
+    ]
+    return max((each for each in seen if each is not None), default=None)
+
+
+async def _has_runs(store: EmbeddedStore) -> bool:
+    return bool((await store.list(GATE_RUN)).items)
+
+
+def _signing_key(directory: Path) -> SigningKey:
+    """The key of this instance, made once."""
+    prefix = key_prefix(directory)
+    private = Path(f"{prefix}.key")
+    if not private.exists():
+        Path(f"{prefix}.pub").unlink(missing_ok=True)  # half a pair, from a crash between the two
+        write_keys(SigningKey.generate(), prefix)
+    return read_signing_key(private)
+
+
+def _write_secret(file: Path, text: str) -> None:
+    draft = file.with_name(f"{file.name}.draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(text)
+    draft.replace(file)
