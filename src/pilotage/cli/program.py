@@ -55,6 +55,7 @@ VERBS: Mapping[str, Verb] = {
     "skew": Verb("skew", "skew", "Combinations of versions that were proven."),
     "release": Verb("release", "release"),
     "image": Verb("image", "image"),
+    "gate": Verb("gate", "gate"),
     "get": Verb("objects", "get", "Print objects of one kind."),
     "apply": Verb("objects", "apply", "Apply manifests to an instance, server-side."),
     "delete": Verb("objects", "delete", "Delete objects of an instance."),
