@@ -74,7 +74,7 @@ ADDED: ChangeType = "ADDED"
 MODIFIED: ChangeType = "MODIFIED"
 DELETED: ChangeType = "DELETED"
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SECOND = """
 CREATE TABLE held (
@@ -83,15 +83,24 @@ CREATE TABLE held (
 ) WITHOUT ROWID;
 CREATE TABLE definition (type TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID
 """
-UPGRADES = {1: _SECOND}
-"""What leads from a schema version to the next one."""
-
-SCHEMA = (
-    """
+# Bodies are large: in a table without rowids they would stand in its inner pages, too, and make it as deep as it is wide.
+_OBJ = """
 CREATE TABLE obj (
     type TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL, rv INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (type, ns, name)
-) WITHOUT ROWID;
+)"""
+_THIRD = ";".join(
+    (
+        "ALTER TABLE obj RENAME TO obj_before",
+        _OBJ,
+        "INSERT INTO obj SELECT type, ns, name, rv, body FROM obj_before ORDER BY type, ns, name",
+        "DROP TABLE obj_before",
+    )
+)
+UPGRADES = {1: _SECOND, 2: _THIRD}
+"""What leads from a schema version to the next one."""
+
+_REST = """
 CREATE TABLE label (
     type TEXT NOT NULL, k TEXT NOT NULL, v TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,
     PRIMARY KEY (type, k, v, ns, name)
@@ -108,10 +117,9 @@ CREATE TABLE gone (uid TEXT PRIMARY KEY, rv INTEGER NOT NULL, pending INTEGER NO
 CREATE INDEX gone_pending ON gone (pending) WHERE pending;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('floor', 0);
-INSERT INTO log VALUES (1, '', '', '', 'BEGUN', 0, NULL);
+INSERT INTO log VALUES (1, '', '', '', 'BEGUN', 0, NULL)
 """
-    + _SECOND
-)
+SCHEMA = ";".join((_OBJ, _REST, _SECOND))
 """The first log row is nobody's: an empty store has version 1, for `0` means something else to a watch."""
 
 
