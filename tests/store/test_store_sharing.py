@@ -28,13 +28,27 @@ async def test_a_store_for_one_is_for_one(tmp_path: Path):
         assert (await shared.get(CONFIG_MAP, ObjectKey("b", "a"))).meta.name == "a"
 
 
-async def test_an_older_file_is_brought_up(tmp_path: Path):
-    """A file of the first schema version keeps its objects and can do what is new."""
+_AS_IN_VERSION_2 = """
+    ALTER TABLE obj RENAME TO newer;
+    CREATE TABLE obj (
+        type TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL, rv INTEGER NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (type, ns, name)
+    ) WITHOUT ROWID;
+    INSERT INTO obj SELECT * FROM newer;
+    DROP TABLE newer;
+    PRAGMA user_version = 2;
+"""
+_AS_IN_VERSION_1 = f"{_AS_IN_VERSION_2} DROP TABLE held; DROP TABLE definition; PRAGMA user_version = 1;"
+
+
+@pytest.mark.parametrize("older", [_AS_IN_VERSION_1, _AS_IN_VERSION_2], ids=["version 1", "version 2"])
+async def test_an_older_file_is_brought_up(tmp_path: Path, older: str):
+    """A file of an earlier schema version keeps its objects and can do what is new."""
     path = tmp_path / "store.sqlite"
     async with await EmbeddedStore.open(path, ManualClock()) as store:
         kept = await store.create(CONFIG_MAP, {"metadata": {"name": "a", "namespace": "b"}}, manager="me")
     connection = sqlite3.connect(path)
-    connection.executescript("DROP TABLE held; DROP TABLE definition; PRAGMA user_version = 1;")
+    connection.executescript(older)
     connection.close()
     async with await EmbeddedStore.open(path, ManualClock()) as store:
         assert await store.get(CONFIG_MAP, kept.key) == kept

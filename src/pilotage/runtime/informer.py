@@ -35,6 +35,7 @@ __all__ = ["BY_NAMESPACE", "Delta", "Handler", "IndexFunction", "Informer", "Lis
 logger = logging.getLogger(__name__)
 
 BY_NAMESPACE = "by_namespace"
+_exchange = msgspec.structs.force_setattr
 _EVENTS_AT_ONCE = 256  # a long backlog lets other tasks run in between
 _SETTLED_WATCH = 60.0  # seconds; a stream that lasted this long was in order, though nothing happened on it
 
@@ -103,12 +104,14 @@ class Informer:
 
     def list(self, namespace: str = "") -> tuple[Object, ...]:
         """All objects, or those of one namespace, by namespace and name."""
-        found = self._indexes[BY_NAMESPACE].select(namespace) if namespace else self._objects.values()
-        return tuple(sorted(found, key=_by_key))
+        return self.select(BY_NAMESPACE, namespace) if namespace else self._sorted(self._objects)
 
     def select(self, index: str, value: Hashable) -> tuple[Object, ...]:
         """The objects that `index` files under `value`, by namespace and name. Raises KeyError for an unknown index."""
-        return tuple(sorted(self._indexes[index].select(value), key=_by_key))
+        return self._sorted(self._indexes[index].select(value))
+
+    def _sorted(self, keys: Iterable[ObjectKey]) -> tuple[Object, ...]:
+        return tuple(self._objects[key] for key in sorted(keys, key=_by_name))
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -213,7 +216,7 @@ class Informer:
         is_initial = not self.has_synced
         gone = self._objects.keys() - {found.key for found in listing.items}
         for key in gone:
-            self._replace(key, None)
+            self._remove(key)
         for found in listing.items:
             self._put(found, is_initial=is_initial)
         self._resume = listing.resource_version
@@ -236,16 +239,14 @@ class Informer:
         return received
 
     def _take(self, event: Event) -> None:
-        match event.type:
-            case "ADDED" | "MODIFIED" | "DELETED" if self._is_behind(event.object):
-                pass
-            case "ADDED" | "MODIFIED":
-                self._put(event.object)
-            case "DELETED":
-                self._replace(event.object.key, None)
-            case "BOOKMARK":
-                pass
-        self._resume = event.object.meta.resource_version or self._resume
+        found = event.object
+        if event.type == "BOOKMARK" or (self._ahead and self._is_behind(found)):
+            pass
+        elif event.type == "DELETED":
+            self._remove(found.key)
+        else:
+            self._put(found)
+        self._resume = found.meta.resource_version or self._resume
         self._note_progress()
 
     def _is_behind(self, found: Object) -> bool:
@@ -266,21 +267,21 @@ class Informer:
             if _is_same(old, found):
                 return
             if old.meta.uid != found.meta.uid:
-                self._replace(key, None)
-        self._replace(key, _with_shared_strings(found), is_initial=is_initial)
+                self._remove(key)
+                old = None
+        _share_strings(found, old)
+        self._objects[key] = found
+        self._tell(key, Delta(old, found, is_initial))
 
-    def _replace(self, key: ObjectKey, new: Object | None, *, is_initial: bool = False) -> None:
-        """Cache first, then indexes, then handlers: whoever is told may read."""
-        if new is None:
-            old = self._objects.pop(key, None)
-            if old is None:
-                return
-        else:
-            old = self._objects.get(key)
-            self._objects[key] = new
+    def _remove(self, key: ObjectKey) -> None:
+        old = self._objects.pop(key, None)
+        if old is not None:
+            self._tell(key, Delta(old, None))
+
+    def _tell(self, key: ObjectKey, delta: Delta) -> None:
+        """The cache has it; then the indexes, then the handlers: whoever is told may read."""
         for index in self._indexes.values():
-            index.replace(key, old, new)
-        delta = Delta(old, new, is_initial)
+            index.replace(key, delta.old, delta.new)
         for handler in self._handlers:
             _tell(handler, delta)
 
@@ -293,34 +294,34 @@ class Informer:
 
     def _note_progress(self) -> None:
         self._progress += 1
-        followers, self._followers = self._followers, []
-        for follower in followers:
+        while self._followers:
+            follower = self._followers.pop()
             if not follower.done():
                 follower.set_result(None)
 
 
 class _Index:
-    """Value to objects. Values are computed again for the old object, so nothing is stored twice."""
+    """Value to keys. Values are computed again for the old object: most changes move nothing, and cost no more than that."""
 
     def __init__(self, function: IndexFunction) -> None:
         self._function = function
-        self._filed: dict[Hashable, dict[ObjectKey, Object]] = {}
+        self._filed: dict[Hashable, set[ObjectKey]] = {}
 
-    def select(self, value: Hashable) -> Iterable[Object]:
-        return self._filed.get(value, {}).values()
+    def select(self, value: Hashable) -> Iterable[ObjectKey]:
+        return self._filed.get(value, ())
 
     def replace(self, key: ObjectKey, old: Object | None, new: Object | None) -> None:
         before = self._values(old) if old is not None else ()
         after = self._values(new) if new is not None else ()
-        if before != after:
-            for value in set(before).difference(after):
-                filed = self._filed[value]
-                del filed[key]
-                if not filed:
-                    del self._filed[value]
-        if new is not None:
-            for value in after:
-                self._filed.setdefault(value, {})[key] = new
+        if before == after:
+            return
+        for value in set(before).difference(after):
+            filed = self._filed[value]
+            filed.remove(key)
+            if not filed:
+                del self._filed[value]
+        for value in after:
+            self._filed.setdefault(value, set()).add(key)
 
     def _values(self, found: Object) -> tuple[Hashable, ...]:
         """An object that the function cannot read is filed nowhere; it must not stop the kind."""
@@ -351,23 +352,24 @@ def _number(version: str) -> int | None:
     return int(version) if version.isdecimal() else None
 
 
-def _by_key(found: Object) -> tuple[str, str]:
-    return found.meta.namespace, found.meta.name
+def _by_name(key: ObjectKey) -> tuple[str, str]:
+    return key.namespace, key.name
 
 
-def _with_shared_strings(found: Object) -> Object:
+def _share_strings(found: Object, old: Object | None) -> None:
     """Ten thousand objects have a few hundred different label values and namespaces: keep each text once.
 
-    The strings are exchanged for equal ones, so nobody who holds the object can tell.
+    The strings are exchanged for equal ones, those of the object's last state at best, so nobody who holds the object can tell.
     """
-    labels = found.meta.labels
-    if labels:
-        for name, value in labels.items():
-            labels[name] = sys.intern(value)
-    msgspec.structs.force_setattr(found.meta, "namespace", sys.intern(found.meta.namespace))
-    msgspec.structs.force_setattr(found.header, "kind", sys.intern(found.header.kind))
-    msgspec.structs.force_setattr(found.header, "api_version", sys.intern(found.header.api_version))
-    return found
+    header, meta = found.header, found.header.metadata
+    if old is not None and old.header.metadata.labels == meta.labels:
+        _exchange(meta, "labels", old.header.metadata.labels)
+    elif meta.labels:
+        for name, value in meta.labels.items():
+            meta.labels[name] = sys.intern(value)
+    _exchange(meta, "namespace", sys.intern(meta.namespace))
+    _exchange(header, "kind", sys.intern(header.kind))
+    _exchange(header, "api_version", sys.intern(header.api_version))
 
 
 @asynccontextmanager
