@@ -109,8 +109,9 @@ def judge(
     """The answer for a digest. Never raises: what cannot be read does not count."""
     tags = tags_of(TagRequest(platform, digest))
     if tags.value is None:
-        code: Answer = "bad-platform" if tags.rule in ("bad-platform", "reserved-platform") else "bad-digest"
-        reason = tags.error.message if tags.error else "there is no tag for it"
+        fault = tags.error
+        code: Answer = "bad-platform" if fault and fault.code.endswith("platform") else "bad-digest"
+        reason = fault.message if fault else "there is no tag for it"
         return Verification(is_accepted=False, code=code, reason=reason, digest=digest, platform=platform)
     seen = [_look(each, digest, platform, tags.value.tag, key, now) for each in evidence]
     word = standing_of(each.standing for each in seen if each.standing is not None)
