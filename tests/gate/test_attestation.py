@@ -42,12 +42,12 @@ KINDS = ("ecdsa-p256", "ed25519")
 def summary_of(digest=DIGEST, **policy):
     gate = gate_of(policy=PolicySettings(**policy)).spec
     return verification_summary(
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],un_of(digest),
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],ate,
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],ERIFIED,
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],"aro-hcp-{digest[7:]}",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],erifier="https://gate.example.org",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],est_result_digest=ARTIFACT,
+        run_of(digest),
+        gate,
+        VERIFIED,
+        f"aro-hcp-{digest[7:]}",
+        verifier="https://gate.example.org",
+        test_result_digest=ARTIFACT,
     )
 
 
@@ -57,24 +57,24 @@ def test_the_summary_has_the_fields_of_slsa():
 
     predicate = written.pop("predicate")
     assert {
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],_type": "https://in-toto.io/Statement/v1",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],subject": [{"name": VERIFIED, "digest": {"sha256": "a" * 64}}],
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],predicateType": "https://slsa.dev/verification_summary/v1",
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": VERIFIED, "digest": {"sha256": "a" * 64}}],
+        "predicateType": "https://slsa.dev/verification_summary/v1",
     } == written
     assert {
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],verifier": {"id": "https://gate.example.org"},
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],timeVerified": EVALUATED,
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],resourceUri": f"{VERIFIED}:{TAG}",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],policy": {
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],   "uri": "urn:pilotage:gate:aro-hcp:policy",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],   "digest": {"sha256": policy_digest(gate_of().spec)},
+        "verifier": {"id": "https://gate.example.org"},
+        "timeVerified": EVALUATED,
+        "resourceUri": f"{VERIFIED}:{TAG}",
+        "policy": {
+            "uri": "urn:pilotage:gate:aro-hcp:policy",
+            "digest": {"sha256": policy_digest(gate_of().spec)},
         },
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],inputAttestations": [{"uri": f"{VERIFIED}@{ARTIFACT}", "digest": {"sha256": "b" * 64}}],
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],verificationResult": "PASSED",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],verifiedLevels": ["PILOTAGE_GATE_PASSED"],
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],slsaVersion": "1.0",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],pilotage_platform": "aro-hcp",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],pilotage_run": "aro-hcp-0123456789abcdef",
+        "inputAttestations": [{"uri": f"{VERIFIED}@{ARTIFACT}", "digest": {"sha256": "b" * 64}}],
+        "verificationResult": "PASSED",
+        "verifiedLevels": ["PILOTAGE_GATE_PASSED"],
+        "slsaVersion": "1.0",
+        "pilotage_platform": "aro-hcp",
+        "pilotage_run": "aro-hcp-0123456789abcdef",
     } == predicate
 
 
@@ -85,7 +85,7 @@ def test_the_jobs_have_the_fields_of_in_toto():
     predicate = written["predicate"]
     assert "https://in-toto.io/attestation/test-result/v0.1" == written["predicateType"]
     assert ("WARNED", ["e2e-azure", "e2e-upgrade"], ["e2e-slow"], []) == tuple(
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],redicate[name] for name in ("result", "passedTests", "warnedTests", "failedTests")
+        predicate[name] for name in ("result", "passedTests", "warnedTests", "failedTests")
     )
     tests_image = predicate["configuration"][-1]
     assert {"sha256": "7" * 64} == tests_image["digest"]
@@ -119,7 +119,7 @@ def test_a_standing_is_read_as_it_was_written(state):
 def test_pre_authentication_encoding_is_that_of_dsse():
     """The example of the protocol: type and payload, each behind its length in bytes."""
     assert b"DSSEv1 29 http://example.com/HelloWorld 11 hello world" == pae(
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],http://example.com/HelloWorld", b"hello world"
+        "http://example.com/HelloWorld", b"hello world"
     )
     assert b"DSSEv1 2 \xc3\xbc 0 " == pae("\u00fc", b"")
 
@@ -151,13 +151,16 @@ def test_openssl_agrees_with_the_signature(kind, tmp_path):
     message, signature = tmp_path / "message", tmp_path / "signature"
     message.write_bytes(pae(envelope["payloadType"], base64.b64decode(envelope["payload"])))
     signature.write_bytes(base64.b64decode(envelope["signatures"][0]["sig"]))
-    how = ["-rawin"] if kind == "ed25519" else ["-rawin", "-digest", "sha256"]
+    how = (
+        ["-inkey", public, "-rawin"]
+        if kind == "ed25519"
+        else ["-inkey", public, "-rawin", "-digest", "sha256"]
+    )
 
     verified = subprocess.run(
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],"openssl", "pkeyutl", "-verify", "-pubin", "-inkey", public, *how, "-in", message]
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how], ["-sigfile", signature],  # noqa: RUF005 -- wider than the page otherwise
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],apture_output=True,
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],heck=False,
+        ["openssl", "pkeyutl", "-verify", "-pubin", *how, "-in", message, "-sigfile", signature],
+        capture_output=True,
+        check=False,
     )
 
     assert 0 == verified.returncode, verified.stderr
@@ -167,7 +170,7 @@ def test_the_name_of_a_key_is_the_hash_of_its_public_half(tmp_path):
     """SHA-256 over the SubjectPublicKeyInfo in DER, as the envelope says it."""
     _, public = write_keys(KEY, tmp_path / "gate")
     der = subprocess.run(
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],"openssl", "pkey", "-pubin", "-in", public, "-outform", "DER"], capture_output=True, check=True
+        ["openssl", "pkey", "-pubin", "-in", public, "-outform", "DER"], capture_output=True, check=True
     ).stdout
 
     import hashlib
@@ -183,7 +186,7 @@ def test_a_key_file_is_its_owners_and_is_never_overwritten(tmp_path):
     assert (0o600, KEY.public) == (stat.S_IMODE(private.stat().st_mode), read_signing_key(private).public)
     before = public.read_bytes()
     with pytest.raises(InputError, match=r"gate\.key.*gate\.pub") as caught:
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],rite_keys(SigningKey.generate(), tmp_path / "gate")
+        write_keys(SigningKey.generate(), tmp_path / "gate")
     assert ("KeyExists", before) == (caught.value.code, public.read_bytes())
 
 
@@ -195,18 +198,18 @@ def _pem(key, password=None):
 @pytest.mark.parametrize(
     "pem",
     [
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],"",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],"secret",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],EY.public.pem,
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],pem(ec.generate_private_key(ec.SECP384R1())),
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],pem(ec.generate_private_key(ec.SECP256R1()), b"secret"),
+        b"",
+        b"secret",
+        KEY.public.pem,
+        _pem(ec.generate_private_key(ec.SECP384R1())),
+        _pem(ec.generate_private_key(ec.SECP256R1()), b"secret"),
     ],
     ids=["empty", "no PEM", "a public key", "another curve", "with a password"],
 )
 def test_a_key_that_cannot_sign_is_told_without_showing_it(pem):
     """The message names the file and what to do, and holds nothing of the key."""
     with pytest.raises(InputError, match=r"^/keys/gate\.key: ") as caught:
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],igningKey.of_pem(pem, "/keys/gate.key")
+        SigningKey.of_pem(pem, "/keys/gate.key")
 
     assert "KeyInvalid" == caught.value.code
     assert "secret" not in str(caught.value)
@@ -222,9 +225,9 @@ def test_rsa_keys_verify():
     """Signatures of others may be RSA: PKCS #1 v1.5 over SHA-256, as cosign makes them."""
     key = rsa.generate_private_key(65537, 2048)
     public = PublicKey.of_pem(
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],ey.public_key().public_bytes(
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],   serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
     )
     signature = key.sign(b"message", padding.PKCS1v15(), hashes.SHA256())
 
@@ -277,16 +280,16 @@ async def test_the_artifact_is_what_other_tools_expect(layout):
     assert ARTIFACT_TYPE == document["artifactType"] == "application/vnd.in-toto+json"
     assert "application/vnd.oci.empty.v1+json" == document["config"]["mediaType"]
     assert (index.digest, index.media_type, len(index.raw)) == tuple(
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],ocument["subject"][name] for name in ("digest", "mediaType", "size")
+        document["subject"][name] for name in ("digest", "mediaType", "size")
     )
     (layer,) = document["layers"]
     assert ENVELOPE_TYPE == layer["mediaType"]
     kind = "https://slsa.dev/verification_summary/v1"
     assert {
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],in-toto.io/predicate-type": kind,
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],gate.pilotage.dev/platform": "aro-hcp",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],gate.pilotage.dev/run": "run-1",
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how],org.opencontainers.image.created": EVALUATED,
+        "in-toto.io/predicate-type": kind,
+        "gate.pilotage.dev/platform": "aro-hcp",
+        "gate.pilotage.dev/run": "run-1",
+        "org.opencontainers.image.created": EVALUATED,
     } == document["annotations"]
     assert kind == layer["annotations"]["predicateType"]
     (listed,) = await layout.referrers(HERE, index.digest)
@@ -321,7 +324,7 @@ async def test_a_listed_statement_that_cannot_be_read_is_an_error(layout):
     (layout.directory / "blobs" / "sha256" / blob).write_bytes(b"{}")
 
     with pytest.raises(ImageError) as caught:
-        ["openssl", *f"pkeyutl -verify -pubin -inkey {public} -in {message} -sigfile {signature}".split(), *how], = [each async for each in read_evidence(layout, HERE.at(index.digest))]
+        _ = [each async for each in read_evidence(layout, HERE.at(index.digest))]
 
     assert "ContentIntegrity" == caught.value.code
 
