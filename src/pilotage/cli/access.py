@@ -19,6 +19,7 @@ from pilotage.cli.sources import (
     CaFileOption,
     ContextOption,
     DataDirOption,
+    DumpOption,
     FilesOption,
     InsecureOption,
     KubeconfigOption,
@@ -34,7 +35,15 @@ else:
     # Typer evaluates annotations; the records themselves come with libraries that a help page needs not.
     ImageAccess = ObjectSource = object
 
-__all__ = ["ImageAccess", "ObjectSource", "report", "with_access", "with_release_access", "with_source"]
+__all__ = [
+    "ImageAccess",
+    "ObjectSource",
+    "report",
+    "with_access",
+    "with_records",
+    "with_release_access",
+    "with_source",
+]
 
 MirrorsOption = Annotated[
     list[Path] | None,
@@ -120,6 +129,21 @@ def _source(
 
     cluster = ClusterChoice(kubeconfig, context) if kubeconfig or context else None
     return ObjectSource(tuple(files or ()), data_dir, tolerant, cluster)
+
+
+def _records(
+    files: DumpOption = None,
+    tolerant: TolerantOption = False,
+    kubeconfig: KubeconfigOption = "",
+    context: ContextOption = "",
+    data_dir: DataDirOption = None,
+) -> ObjectSource:
+    return _source(files, tolerant, kubeconfig, context, data_dir)
+
+
+def with_records(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """As `with_source`, with files under the name `--from` as well: what was recorded, rather than what to act on."""
+    return _with_options(verb, "source", _records, _parameters(_records))
 
 
 def with_source(verb: Callable[..., Any]) -> Callable[..., Any]:

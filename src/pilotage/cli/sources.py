@@ -12,6 +12,7 @@ __all__ = [
     "CaFileOption",
     "ContextOption",
     "DataDirOption",
+    "DumpOption",
     "FilesOption",
     "InsecureOption",
     "KubeconfigOption",
@@ -28,6 +29,16 @@ FilesOption = Annotated[
         "-f",
         metavar="FILE|DIR|-",
         help="Manifests, a folder of them, a must-gather, or stdin. Repeatable.",
+    ),
+]
+DumpOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--from",
+        "--filename",
+        "-f",
+        metavar="FILE|DIR|-",
+        help="Recorded objects instead of an instance: manifests, a folder of them, a must-gather, or stdin. Repeatable.",
     ),
 ]
 DataDirOption = Annotated[
