@@ -277,7 +277,7 @@ async def test_a_withdrawal_is_explained(house, missing):
     with pytest.raises(InputError, match="must be said") as caught:
         await house.withdrawals().yank(AT, house.digests[0], **{**WHY, missing: " "})
 
-    assert ("ReasonMissing", before) == (caught.value.code, await house.state())
+    assert ("ReasonNeeded", before) == (caught.value.code, await house.state())
 
 
 async def test_roll_back_to_an_older_image(house):

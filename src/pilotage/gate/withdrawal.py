@@ -128,7 +128,7 @@ class Withdrawals:
     async def yank(self, gate: ObjectKey, digest: str, *, by: str, reason: str) -> Withdrawn:
         """Nobody shall use the image on this platform. Also before it was ever promoted: then it never will be.
 
-        Raises InputError `ReasonMissing`, NotFoundError for the gate, and what store and registry raise.
+        Raises InputError `ReasonNeeded`, NotFoundError for the gate, and what store and registry raise.
         """
         _explained(by, reason)
         place = repository_of((await self._gate(gate)).spec.verified_repository)
@@ -164,7 +164,7 @@ class Withdrawals:
         )
 
     async def unyank(self, gate: ObjectKey, digest: str, *, by: str, reason: str) -> Withdrawn:
-        """The image may be used again. Raises InputError `NotYanked`, `YankedByManifest`, `ReasonMissing`, as above."""
+        """The image may be used again. Raises InputError `NotYanked`, `YankedByManifest`, `ReasonNeeded`, as above."""
         _explained(by, reason)
         spec = (await self._gate(gate)).spec
         place = repository_of(spec.verified_repository)
@@ -394,7 +394,7 @@ class Withdrawals:
 def _explained(by: str, reason: str) -> None:
     missing = [name for name, text in (("who does it", by), ("the reason", reason)) if not text.strip()]
     if missing:
-        raise InputError("ReasonMissing", f"{' and '.join(missing)} must be said: consumers are shown it")
+        raise InputError("ReasonNeeded", f"{' and '.join(missing)} must be said: consumers are shown it")
 
 
 def _of(promotions: Iterable[_Known], digest: str) -> _Known | None:
