@@ -7,7 +7,7 @@ a field that it does not have is found out when the expression runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -47,24 +47,27 @@ def expression_fault(
     return ""
 
 
-class Variables(Mapping[str, Any]):
-    """`variables.x` of a policy: each is worked out when it is asked for first, and remembered."""
+class Variables(dict[str, Any]):
+    """`variables.x` of a policy: each is worked out when it is asked for first, and remembered.
+
+    A dict, because that is what expressions look into.
+    """
 
     def __init__(self, written: Sequence[Mapping[str, Any]], known: Mapping[str, Any]) -> None:
-        self._written = {variable["name"]: variable["expression"] for variable in written}
+        super().__init__((variable["name"], None) for variable in written)
+        self._waiting = {variable["name"]: variable["expression"] for variable in written}
         self._known = known
-        self._found: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._found:
-            self._found[name] = evaluate(self._written[name], {**self._known, "variables": self})
-        return self._found[name]
+        expression = self._waiting.pop(name, None)
+        if expression is not None:
+            self[name] = evaluate(expression, {**self._known, "variables": self})
+        return super().__getitem__(name)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._written)
-
-    def __len__(self) -> int:
-        return len(self._written)
+    def get(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            return default
+        return self[name]
 
 
 def evaluate(expression: str, values: Mapping[str, Any]) -> Any:

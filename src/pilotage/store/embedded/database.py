@@ -23,12 +23,15 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from pilotage.api.errors import InputError, PilotageError, RemoteError
 from pilotage.store.base import StoreBusyError
+
+if TYPE_CHECKING:
+    from pilotage.store.embedded.reviews import Attempt
 
 __all__ = ["Database", "Settings", "Transaction", "Work"]
 
@@ -64,7 +67,8 @@ class Settings(msgspec.Struct, frozen=True):
 class Transaction:
     """What a group of writes works with: the connection, and what the commit will have to tell.
 
-    `touched` types have changes for watchers; `newest` is the last version given out; `has_orphans`: the dependents of
+    `attempt`: what is known of the review of the write that runs now, `drawn`: what it chose at random; `configured`: what
+    reviews look up, kept while nothing changes it. `touched` types have changes for watchers; `newest` is the last version given out; `has_orphans`: the dependents of
     something removed are to be looked after.
     """
 
@@ -73,6 +77,16 @@ class Transaction:
         self.touched: set[str] = set()
         self.newest = 0
         self.has_orphans = False
+        self.attempt: Attempt | None = None
+        self.drawn: dict[str, str] = {}
+        self.configured: object = None
+
+    def draw(self, what: str, choose: Callable[[], str]) -> str:
+        """Something chosen at random, once for all runs of one write."""
+        found = self.drawn.get(what)
+        if found is None:
+            found = self.drawn[what] = choose()
+        return found
 
 
 Work = Callable[[Transaction], Any]

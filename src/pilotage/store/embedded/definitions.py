@@ -118,6 +118,24 @@ class Definitions:
             raise NotFoundError.of_kind(kind)
         return self._traits_of(kind)
 
+    def equivalents(self, connection: sqlite3.Connection, kind: Kind) -> tuple[Kind, ...]:
+        """The other served versions of a kind."""
+        builtin = BUILT_IN.get((kind.group, kind.kind))
+        if builtin is not None:
+            return tuple(
+                other.kind
+                for other in BUILT_IN.values()
+                if builtin.is_versioned and other.is_versioned and other.kind.group != kind.group
+            )
+        defined = self._find(connection, storage_type(kind.group, kind.kind))
+        if defined is None:
+            return ()
+        return tuple(
+            _kind(defined.definition, version.name)
+            for version in defined.definition.spec.versions
+            if version.served and version.name != kind.version
+        )
+
     def stored_traits(self, connection: sqlite3.Connection, kind: Kind) -> KindTraits:
         """The traits by which stored objects of a kind are changed from within; any kind has some."""
         defined = None

@@ -87,7 +87,7 @@ def _performed(value: Any, operation: Any) -> Any:
             rest, moved = _removed(value, _source(operation))
             return _added(rest, path, moved)
         case "copy":
-            return _added(value, path, copy.deepcopy(_at(value, _source(operation))))
+            return _added(value, path, copy.deepcopy(_copied(value, _source(operation))))
         case "test":
             try:
                 present = _at(value, path)
@@ -142,6 +142,12 @@ def _at(value: Any, path: list[str]) -> Any:
         else:
             raise _MissingError
     return value
+
+
+def _copied(value: Any, path: list[str]) -> Any:
+    """What to copy: null for a field that is not there, as the server's library has it; a missing item is an error."""
+    holder = _at(value, path[:-1])
+    return holder.get(path[-1]) if path and isinstance(holder, dict) else _at(value, path)
 
 
 def _set(value: Any, path: list[str], new: Any) -> Any:

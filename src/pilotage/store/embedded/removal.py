@@ -21,9 +21,11 @@ from pilotage.store.embedded import apply as serverside
 from pilotage.store.embedded import rows
 from pilotage.store.embedded.database import Transaction
 from pilotage.store.embedded.definitions import DEFINITION_TYPE, Definitions
+from pilotage.store.embedded.events import as_version
 from pilotage.store.embedded.intake import conflict
 from pilotage.store.embedded.naming import CLEANUP, mark_terminating, settle_group
 from pilotage.store.embedded.pen import FOREGROUND, ORPHAN, Pen, encode, header, kind_of, type_of
+from pilotage.store.embedded.reviewing import Admission
 from pilotage.store.embedded.strategies import NAMESPACE_TYPE
 
 __all__ = ["Removal"]
@@ -39,8 +41,9 @@ _CONTROLLER = "kube-controller-manager"
 class Removal:
     """`is_strict`: the namespaces that every cluster has cannot be deleted."""
 
-    def __init__(self, pen: Pen, definitions: Definitions, *, is_strict: bool) -> None:
+    def __init__(self, pen: Pen, definitions: Definitions, admission: Admission, *, is_strict: bool) -> None:
         self._pen = pen
+        self._admission = admission
         self._definitions = definitions
         self._is_strict = is_strict
 
@@ -69,6 +72,9 @@ class Removal:
                 f" ResourceVersion in record ({meta.resource_version}). The object might have been modified",
                 kind.kind,
             )
+        if not self._admission.is_idle(tx):
+            old = as_version(orjson.loads(body), kind.api_version)
+            self._admission.validate(tx, kind, key, "DELETE", None, old, is_dry_run=options.is_dry_run)
         return self.delete_stored(tx, type_, body, options.propagation, is_dry_run=options.is_dry_run)
 
     def delete_stored(

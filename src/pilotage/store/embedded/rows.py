@@ -16,7 +16,7 @@ reads the log reads current bodies beside it, and states in between are skipped.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -158,6 +158,13 @@ def exists(connection: sqlite3.Connection, type_: str, key: ObjectKey) -> bool:
         "SELECT 1 FROM obj WHERE type = ? AND ns = ? AND name = ?", (type_, key.namespace, key.name)
     )
     return found.fetchone() is not None
+
+
+def has_any(connection: sqlite3.Connection, types: Sequence[str]) -> bool:
+    """Is there any object of these types?"""
+    return any(
+        connection.execute("SELECT 1 FROM obj WHERE type = ? LIMIT 1", (type_,)).fetchone() for type_ in types
+    )
 
 
 def read_list(

@@ -36,11 +36,14 @@ from pilotage.store.embedded import rows, scaling
 from pilotage.store.embedded.builtin import BUILT_IN
 from pilotage.store.embedded.database import Database, Settings, Transaction
 from pilotage.store.embedded.definitions import Definitions
+from pilotage.store.embedded.intake import conflict
 from pilotage.store.embedded.kinds import ServedKind, TraitsOf, storage_type, well_known_traits
 from pilotage.store.embedded.listing import Selection, Snapshots, check_watch
 from pilotage.store.embedded.metadata import required_key
 from pilotage.store.embedded.pen import Pen, in_version
 from pilotage.store.embedded.removal import Removal
+from pilotage.store.embedded.reviewing import Admission
+from pilotage.store.embedded.reviews import Attempt, ReviewNeededError, ServiceAddress
 from pilotage.store.embedded.verbs import Verbs, has_subresource
 from pilotage.store.embedded.watching import Request, Watches
 
@@ -51,6 +54,8 @@ T = TypeVar("T")
 _FOREVER = 1 << 40
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _RESTORE_BATCH = 500
+_REVIEWS = 8
+"""How often webhooks are asked about one write before somebody who changes the object all the time wins."""
 _COMPACT_EVERY = 1000
 """Versions between two looks at the log: what a look may remove is then small."""
 
@@ -75,6 +80,7 @@ class _Rules(msgspec.Struct, frozen=True):
     traits_of: TraitsOf
     entropy: random.Random
     is_strict: bool
+    service_address: ServiceAddress | None = None
 
 
 class EmbeddedStore:
@@ -85,15 +91,24 @@ class EmbeddedStore:
     """
 
     def __init__(
-        self, database: Database, rules: _Rules, retention: Retention, bookmark_seconds: float
+        self,
+        database: Database,
+        rules: _Rules,
+        retention: Retention,
+        bookmark_seconds: float,
+        *,
+        is_fork: bool = False,
     ) -> None:
         """For `open` and `fork`."""
         self._database = database
         self._rules = rules
         pen = Pen(_moments(rules.clock))
         self._definitions = Definitions(rules.traits_of, is_strict=rules.is_strict)
-        self._removal = Removal(pen, self._definitions, is_strict=rules.is_strict)
-        self._verbs = Verbs(pen, rules.entropy, self._definitions, self._removal, is_strict=rules.is_strict)
+        admission = Admission(self._definitions, calls_webhooks=not is_fork)
+        self._removal = Removal(pen, self._definitions, admission, is_strict=rules.is_strict)
+        self._verbs = Verbs(
+            pen, rules.entropy, self._definitions, self._removal, admission, is_strict=rules.is_strict
+        )
         self._watches = Watches(database, bookmark_seconds)
         self._retention = retention
         self._snapshots = Snapshots()
@@ -114,13 +129,15 @@ class EmbeddedStore:
         retention: Retention | None = None,
         bookmark_seconds: float = 60.0,
         entropy: random.Random | None = None,
+        service_address: ServiceAddress | None = None,
     ) -> EmbeddedStore:
         """Open or make the store at `path`; None keeps it in memory, gone when closed.
 
         `is_strict`: as a whole cluster. The namespaces that every cluster has are there, objects live in namespaces that are
         there, and a kind must be built in or defined. Otherwise the store takes parts of a cluster as they come.
         `is_shared`: other processes may have the same file open, unless one of them asked to be alone. `entropy` makes uids and
-        generated names reproducible.
+        generated names reproducible. `service_address` says where webhooks that are services of the cluster can be reached;
+        without it such a webhook cannot be asked.
 
         Raises InputError when the file is no store or of a newer version, StoreBusyError, RemoteError.
         """
@@ -128,7 +145,7 @@ class EmbeddedStore:
             path, rows.SCHEMA, rows.SCHEMA_VERSION, is_durable, rows.UPGRADES, is_shared=is_shared
         )
         database = await Database.open(settings)
-        rules = _Rules(clock, traits_of, entropy or secrets.SystemRandom(), is_strict)
+        rules = _Rules(clock, traits_of, entropy or secrets.SystemRandom(), is_strict, service_address)
         # A clock that jumps by days, as in rehearsals, must not age what was never on a disk.
         default = Retention() if path is not None else Retention(seconds=_FOREVER)
         store = cls(database, rules, retention or default, bookmark_seconds)
@@ -140,7 +157,7 @@ class EmbeddedStore:
     ) -> EmbeddedStore:
         """A copy in memory, as of now, that goes its own way: versions, managers and what is left to do go on there.
 
-        Costs about as much as copying the bytes of all objects.
+        Costs about as much as copying the bytes of all objects. A fork calls no webhooks: it must not reach outside.
         """
         rules = _Rules(
             clock or self._rules.clock,
@@ -149,7 +166,9 @@ class EmbeddedStore:
             self._rules.is_strict,
         )
         database = await self._database.fork()
-        store = EmbeddedStore(database, rules, Retention(seconds=_FOREVER), self._watches.bookmark_seconds)
+        store = EmbeddedStore(
+            database, rules, Retention(seconds=_FOREVER), self._watches.bookmark_seconds, is_fork=True
+        )
         await store._begin()
         return store
 
@@ -419,12 +438,51 @@ class EmbeddedStore:
         )
 
     async def _write(self, work: Callable[[Transaction], T]) -> T:
+        try:
+            return await self._run(work, None)
+        except ReviewNeededError as needed:
+            first = needed
+        return await self._reviewed(work, first)
+
+    async def _run(self, work: Callable[[Transaction], T], attempt: Attempt | None) -> T:
+        drawn = {} if attempt is None else attempt.drawn
+
         def and_upkeep(tx: Transaction) -> T:
-            answer = work(tx)
+            # Others may have written before in the same transaction.
+            tx.attempt, tx.drawn = attempt, drawn
+            try:
+                answer = work(tx)
+            except ReviewNeededError as needed:
+                needed.drawn = drawn
+                raise
             self._upkeep(tx)
             return answer
 
         return await self._database.write(and_upkeep)
+
+    async def _reviewed(self, work: Callable[[Transaction], T], needed: ReviewNeededError) -> T:
+        """Ask those who want to be asked, and write again; as long as others change what they were asked about."""
+        # Start-up time: most stores have no webhooks.
+        from pilotage.store.embedded.webhooks import ask  # noqa: PLC0415
+
+        attempt = Attempt()
+        attempt.drawn = needed.drawn
+        for _ in range(_REVIEWS):
+            await ask(needed, attempt, self._rules.service_address)
+            try:
+                answer = await self._run(work, attempt)
+            except ReviewNeededError as again:
+                needed = again
+                continue
+            if isinstance(answer, Written) and attempt.warnings:
+                told = tuple(dict.fromkeys((*answer.warnings, *attempt.warnings)))
+                return msgspec.structs.replace(answer, warnings=told)
+            return answer
+        raise conflict(
+            needed.review.kind,
+            needed.review.key.name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
 
     def _upkeep(self, tx: Transaction) -> None:
         """Trim the log now and then, along with a write that grows it."""

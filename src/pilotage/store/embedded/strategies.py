@@ -24,6 +24,7 @@ __all__ = [
     "NAMESPACE_TYPE",
     "SERVICE_TYPE",
     "fold_text",
+    "free_address",
     "judge",
     "needs_version",
     "prepare",
@@ -76,15 +77,14 @@ def settle_change(type_: str, value: dict[str, Any], old: Mapping[str, Any]) -> 
 def settle_new(
     type_: str,
     value: dict[str, Any],
-    blank_status: Any,
-    entropy: random.Random,
-    is_taken: Callable[[str], bool],
+    first_status: Any,
+    free_address: Callable[[], str],
 ) -> None:
-    """Fill in, in place, what the API gives to a new object. `is_taken`: has a Service this address?"""
-    if blank_status is not None and "status" not in value:
-        value["status"] = blank_status
+    """Fill in, in place, what the API gives to a new object. `free_address`: one that no Service has."""
+    if first_status is not None and "status" not in value:
+        value["status"] = first_status
     if type_ == SERVICE_TYPE:
-        _settle_service(value["spec"], entropy, is_taken)
+        _settle_service(value["spec"], free_address)
     elif type_ == _JOB:
         _settle_job(value)
     elif type_ == _POD:
@@ -152,11 +152,11 @@ def _keep_addresses(spec: dict[str, Any], old: Mapping[str, Any]) -> None:
             spec.setdefault(field, old[field])
 
 
-def _settle_service(spec: dict[str, Any], entropy: random.Random, is_taken: Callable[[str], bool]) -> None:
+def _settle_service(spec: dict[str, Any], free_address: Callable[[], str]) -> None:
     if spec.get("type") == "ExternalName":
         return
     if not spec.get("clusterIP") and not spec.get("clusterIPs"):
-        spec["clusterIP"] = _free_address(entropy, is_taken)
+        spec["clusterIP"] = free_address()
     if not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]
     is_six = ":" in spec["clusterIPs"][0]
@@ -164,8 +164,8 @@ def _settle_service(spec: dict[str, Any], entropy: random.Random, is_taken: Call
     spec.setdefault("ipFamilyPolicy", "SingleStack")
 
 
-def _free_address(entropy: random.Random, is_taken: Callable[[str], bool]) -> str:
-    """An address at random, and from there on the next that is free."""
+def free_address(entropy: random.Random, is_taken: Callable[[str], bool]) -> str:
+    """An address at random, and from there on the next that is free. `is_taken`: has a Service this address?"""
     count = ADDRESSES.num_addresses - 2
     start = entropy.randrange(count)
     for number in range(count):

@@ -50,6 +50,7 @@ from pilotage.store.embedded.naming import settle_group
 from pilotage.store.embedded.patching import json_patch, merge_patch
 from pilotage.store.embedded.pen import Pen, encode, header, in_version, kind_of, type_of
 from pilotage.store.embedded.removal import Removal
+from pilotage.store.embedded.reviewing import Admission
 from pilotage.store.embedded.strategic import strategic_merge_patch
 from pilotage.store.embedded.typed import UNDECLARED, metadata_faults, typing_faults
 from pilotage.store.schema.problems import Problem, forbidden, required
@@ -102,10 +103,12 @@ class Verbs:
         entropy: random.Random,
         definitions: Definitions,
         removal: Removal,
+        admission: Admission,
         *,
         is_strict: bool,
     ) -> None:
         self._pen = pen
+        self._admission = admission
         self._entropy = entropy
         self._definitions = definitions
         self._removal = removal
@@ -149,12 +152,14 @@ class Verbs:
         self._check_place(tx, kind, key, traits)
         complaints = self._admit(kind, traits, value, None, unknown)
         warnings = intake.complain(kind, complaints, options)
-        new = self._begin(kind, traits, value)
+        value = self._mutated(tx, kind, traits, key, value, None, options)
+        new = self._begin(tx, kind, traits, value)
         value = self._owned_from_the_start(kind, traits, new, options, value)
         self._settle_new(tx, kind, traits, value)
         problems = self._problems(kind, traits, value, None, "", [])
         if problems:
             raise invalid(kind, key.name, problems)
+        warnings += self._validated(tx, kind, key, value, None, options)
         self._check_free(tx, kind, key)
         warnings += tuple(strategies.warnings(type_of(kind), value))
         if traits.is_custom:
@@ -191,12 +196,18 @@ class Verbs:
         if metadata.get("name") or not base:
             metadata.setdefault("name", "")
             return
-        for _ in range(_NAME_ATTEMPTS):
-            suffix = "".join(self._entropy.choices(_NAME_ALPHABET, k=_NAME_SUFFIX))
+        for number in range(_NAME_ATTEMPTS):
+            suffix = tx.draw(f"name {number}", self._suffix)
             metadata["name"] = base[:_GENERATED_BASE] + suffix
             key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
             if not rows.exists(tx.connection, type_of(kind), key):
                 return
+
+    def _suffix(self) -> str:
+        return "".join(self._entropy.choices(_NAME_ALPHABET, k=_NAME_SUFFIX))
+
+    def _uid(self) -> str:
+        return str(uuid.UUID(int=self._entropy.getrandbits(128), version=4))
 
     def _check_free(self, tx: Transaction, kind: Kind, key: ObjectKey) -> None:
         """Raises AlreadyExistsError."""
@@ -226,13 +237,15 @@ class Verbs:
         if traits.is_terminating:
             raise ForbiddenError(kind, key.name, _TERMINATING)
 
-    def _begin(self, kind: Kind, traits: KindTraits, value: Mapping[str, Any]) -> dict[str, Any]:
+    def _begin(
+        self, tx: Transaction, kind: Kind, traits: KindTraits, value: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """A new object: what the client sent, without what is not the client's to say."""
         keeps_status = not traits.has_status or type_of(kind) in strategies.KEEPS_STATUS
         new = {name: child for name, child in value.items() if name != "status" or keeps_status}
         metadata = {name: child for name, child in value["metadata"].items() if name not in intake.API_OWNED}
         now, _ = self._pen.now()
-        metadata["uid"] = str(uuid.UUID(int=self._entropy.getrandbits(128), version=4))
+        metadata["uid"] = tx.draw("uid", self._uid)
         metadata["creationTimestamp"] = now
         if traits.has_generation:
             metadata["generation"] = 1
@@ -250,7 +263,70 @@ class Verbs:
                 mark in body for body in rows.read_list(tx.connection, strategies.SERVICE_TYPE, "", {})
             )
 
-        strategies.settle_new(type_of(kind), value, traits.gate.first_status(), self._entropy, is_taken)
+        def free_address() -> str:
+            return tx.draw("address", lambda: strategies.free_address(self._entropy, is_taken))
+
+        strategies.settle_new(type_of(kind), value, traits.gate.first_status(), free_address)
+
+    def _mutated(
+        self,
+        tx: Transaction,
+        kind: Kind,
+        traits: KindTraits,
+        key: ObjectKey,
+        value: dict[str, Any],
+        old: Mapping[str, Any] | None,
+        options: WriteOptions,
+        subresource: Subresource = "",
+    ) -> dict[str, Any]:
+        """The object as webhooks want it."""
+        if self._admission.is_idle(tx):
+            return value
+
+        def readmit(changed: dict[str, Any]) -> None:
+            identity = {name: value["metadata"][name] for name in _IDENTITY if name in value["metadata"]}
+            metadata, _ = clean_metadata(kind, changed.get("metadata") or {}, is_custom=traits.is_custom)
+            changed["metadata"] = {**metadata, **identity}
+            if traits.gate is not None:
+                traits.gate.admit(kind, changed)
+
+        return self._admission.mutate(
+            tx,
+            kind,
+            key,
+            "CREATE" if old is None else "UPDATE",
+            value,
+            old,
+            readmit,
+            subresource=subresource,
+            manager=options.manager,
+            is_dry_run=options.is_dry_run,
+        )
+
+    def _validated(
+        self,
+        tx: Transaction,
+        kind: Kind,
+        key: ObjectKey,
+        value: dict[str, Any],
+        old: Mapping[str, Any] | None,
+        options: WriteOptions,
+        subresource: Subresource = "",
+    ) -> tuple[str, ...]:
+        """Raises when a policy or a webhook says no; what they warn of."""
+        if self._admission.is_idle(tx):
+            return ()
+        return self._admission.validate(
+            tx,
+            kind,
+            key,
+            "CREATE" if old is None else "UPDATE",
+            value,
+            old,
+            subresource=subresource,
+            manager=options.manager,
+            is_dry_run=options.is_dry_run,
+        )
 
     def _admit(
         self,
@@ -323,16 +399,20 @@ class Verbs:
         strategies.fold_text(target.type, config)
         if target.live is None:
             self._check_place(tx, kind, key, traits)
-        start = target.live if target.live is not None else self._begin(kind, traits, intake.identity(config))
+        start = (
+            target.live if target.live is not None else self._begin(tx, kind, traits, intake.identity(config))
+        )
         outcome = self._merge(kind, key, traits, start, config, options, subresource, subject)
         if target.live is None:
             value = outcome.value if traits.is_custom else _thawed(outcome.value)
             value["metadata"], _ = clean_metadata(kind, value["metadata"], is_custom=traits.is_custom)
             self._admit(kind, traits, value, None, [])
+            value = self._mutated(tx, kind, traits, key, value, None, options)
             self._settle_new(tx, kind, traits, value)
             problems = self._problems(kind, traits, value, None, "", [])
             if problems:
                 raise invalid(kind, key.name, problems)
+            warnings += self._validated(tx, kind, key, value, None, options)
             stored = self._store(tx, kind, traits, value, None, is_dry_run=options.is_dry_run)
             return Written(stored, is_created=True, warnings=warnings)
         if not outcome.is_changed:
@@ -340,6 +420,7 @@ class Verbs:
         value = _thawed(outcome.value)
         value["metadata"], _ = clean_metadata(kind, value["metadata"], is_custom=traits.is_custom)
         self._admit(kind, traits, value, target.live, [], subresource)
+        value = self._mutated(tx, kind, traits, key, value, target.live, options, subresource)
         found: list[str] = []
         stored = self._settle(tx, target, value, options, subresource, found)
         return Written(stored, warnings=(*warnings, *found))
@@ -397,21 +478,23 @@ class Verbs:
     ) -> Written:
         """The whole object instead of the one that is there. `needs_version` false: the last one wins, of any kind."""
         target = self._target(tx, kind, key)
-        if needs_version and not _name_of(sent):
-            raise _nameless(key)
+        is_nameless = needs_version and not _name_of(sent)
         if subresource == "scale":
+            if is_nameless:
+                raise _nameless(key)
             return self._rescale(tx, target, orjson.loads(sent), options)
         _require(target, subresource)
         wanted, unknown = intake.read_manifest(kind, target.traits, sent)
+        if needs_version and options.validation == "Strict":
+            # What was sent is read before what is there.
+            seen = self._admit(kind, target.traits, _thawed(wanted), target.live, unknown, subresource)
+            intake.complain(kind, seen, options)
+        if is_nameless:
+            raise _nameless(key)
         intake.adopt_key(key, wanted["metadata"])
         if target.live is None and target.traits.creates_on_update and not subresource:
             wanted["metadata"].pop("resourceVersion", None)
             return self._create(tx, kind, target.traits, wanted, unknown, options)
-        if target.live is None:
-            # What was sent is read before what is there.
-            intake.complain(
-                kind, self._admit(kind, target.traits, wanted, None, unknown, subresource), options
-            )
         live = target.present()
         is_blind = not wanted["metadata"].get("resourceVersion")
         if needs_version and is_blind and (target.traits.is_custom or strategies.needs_version(target.type)):
@@ -486,6 +569,7 @@ class Verbs:
         patched = _thawed(wanted) if is_patch and options.validation == "Strict" else None
         complaints = self._admit(kind, traits, new, live, unknown, subresource)
         warnings = list(intake.complain(kind, complaints if whole is None else whole, options, patched))
+        new = self._mutated(tx, kind, traits, target.key, new, live, options, subresource)
         if traits.is_custom:
             warnings += finalizer_warnings(new["metadata"], live["metadata"])
         if _are_typed(traits, wanted, "spec" if subresource else "status"):
@@ -575,6 +659,7 @@ class Verbs:
         problems = self._problems(kind, traits, value, live, subresource, warnings)
         if problems:
             raise invalid(kind, target.key.name, problems)
+        warnings += self._validated(tx, kind, target.key, value, live, options, subresource)
         if "deletionTimestamp" in metadata and not metadata.get("finalizers") and not options.is_dry_run:
             if traits.is_versioned:
                 value = as_version(value, traits.storage)
@@ -605,6 +690,8 @@ class Verbs:
 
 
 _NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+_IDENTITY = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "managedFields")
+"""What no webhook changes."""
 _NOTHING = Kind("", "", "", "")
 _PATCH_OPTIONS = Kind("meta.k8s.io", "v1", "PatchOptions", "")
 
