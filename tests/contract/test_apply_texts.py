@@ -241,6 +241,14 @@ async def test_a_version_that_is_none_does_not_stop_a_create(things: EmbeddedSto
     assert written.is_created
 
 
+async def test_a_json_patch_may_copy_what_is_not_there(things: EmbeddedStore):
+    """A field that is not there is copied as null."""
+    await things.post(THING, "a", thing(spec={"replicas": 1}), ME)
+    operation = {"op": "copy", "from": "/spec/none", "path": "/spec/color"}
+    written = await things.patch(THING, KEY, "json", [operation], ME)
+    assert written.object.value()["spec"] == {"color": "red", "replicas": 1}
+
+
 async def test_a_json_patch_that_fits_nothing(things: EmbeddedStore):
     """The answer carries empty details."""
     await things.post(THING, "a", thing(), ME)
