@@ -80,4 +80,16 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "multiple": "Several ReleasePlanAdmissions take it; name one by label.",
         "blocked": "The ReleasePlanAdmission blocks releases.",
     },
+    "why nothing is rendered or planned for a platform": {
+        "BadPlatform": "The platform has a name that no tag or object may have.",
+        "BadSchedule": "The cron expression of a gate is not valid.",
+        "BadTimeZone": "The time zone of a gate is not in the database.",
+        "InvalidJobs": "The jobs of a gate make no plan; all faults are listed.",
+        "InvalidPrices": "A price table has another form.",
+        "MatrixMissing": "The VersionMatrix that a Gate names is not given.",
+        "NoGate": "There is no Gate where one was looked for.",
+        "NotPinned": "What should be pinned is named by a tag or a branch, or by nothing yet.",
+        "SeveralTenants": "Gates of several namespaces cannot share a directory.",
+        "UnknownPlatform": "No Gate of this platform is given.",
+    },
 }

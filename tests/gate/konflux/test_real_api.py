@@ -41,19 +41,17 @@ LIMIT = 60.0
 
 pytestmark = pytest.mark.shared_data
 
+LEDGER = {"get", "list", "create", "patch"}
 RIGHTS = {
-    "nightly-promotion-sa": {
-        "snapshots": {"get", "list", "watch", "patch"},
-        "configmaps": {"get", "list", "create", "patch"},
-    },
-    "gate-runner": {"configmaps": {"get", "list", "patch"}},
+    "nightly-promotion-sa": {"snapshots": {"get", "list", "watch", "patch"}, "configmaps": LEDGER},
+    "gate-runner": {"configmaps": LEDGER},
     "gate-releaser": {
         "releases": {"get", "list", "watch", "create"},
         "snapshots": {"get"},
-        "configmaps": {"get", "patch"},
+        "configmaps": LEDGER,
     },
-    "gate-notifier": {"configmaps": {"get", "list"}, "releases": {"get", "list"}},
-    "gate-stale": {"releases": {"get", "list"}, "snapshots": {"get", "list"}, "configmaps": {"get", "list"}},
+    "gate-notifier": {"configmaps": LEDGER, "releases": {"get", "list"}},
+    "gate-stale": {"releases": {"get", "list"}, "snapshots": {"get", "list"}, "configmaps": LEDGER},
 }
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 RESOURCES = {
@@ -249,6 +247,11 @@ async def test_the_trigger_changes_only_its_label_and_two_annotations(
         maps = f"/api/v1/namespaces/{TENANT}/configmaps"
         assert 422 == await trigger.patch(f"{maps}/somebodys", {"data": {"a": "b"}})
         assert 200 == await trigger.patch(f"{maps}/gate-aro-hcp-run", {"data": {"a": "b"}})
+        await cluster.apply(CONFIG_MAP, ObjectKey(TENANT, "gate-note-1"), {"data": {}}, manager="test")
+        for account in ("gate-notifier", "gate-stale"):
+            teller = Impersonator(real_api, session, account)
+            assert 422 == await teller.patch(f"{maps}/gate-aro-hcp-run", {"data": {"verdict": "passed"}})
+            assert 200 == await teller.patch(f"{maps}/gate-note-1", {"data": {"told": "yes"}})
 
 
 def snapshot(name: str) -> dict[str, Any]:

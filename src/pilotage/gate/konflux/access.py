@@ -1,14 +1,15 @@
 """Who may do what in the tenant's namespace: five accounts with the least rights, and policies for what rights cannot say.
 
-    nightly-promotion-sa  puts the label on Snapshots; keeps the ledger
-    gate-runner           runs the tests; keeps the ledger
-    gate-releaser         creates Releases, by `taskRunSpecs` in one task only; notes them in the ledger
+    nightly-promotion-sa  puts the label on Snapshots
+    gate-runner           runs the tests; of Konflux it writes nothing
+    gate-releaser         creates Releases, by `taskRunSpecs` in one task only
     gate-notifier         tells people what the ledger says
     gate-stale            tells people when nothing happens
 
-The ledger is one ConfigMap for each run, whose names nobody knows beforehand, so rights on ConfigMaps cannot be limited to names; a
-policy does that for writes. Nor can rights say *which* fields of a Snapshot are patched: another policy lets the trigger change
-only the run label and two annotations. Policies belong to the cluster, so they are for its administrators to apply, or not.
+All keep the ledger, whose objects are ConfigMaps: whoever tells somebody notes that it was told, or it would be told again every hour.
+Nobody knows their names beforehand, so rights on ConfigMaps cannot be limited to names; a policy does that for writes. Nor can
+rights say *which* fields of a Snapshot are patched: another policy lets the trigger change only the run label and two
+annotations. Policies belong to the cluster, so they are for its administrators to apply, or not.
 """
 
 from __future__ import annotations
@@ -47,19 +48,14 @@ _POLICY_BINDING: Final = Kind(
 )
 
 
+_LEDGER: Final = (CONFIG_MAP, ("get", "list", "create", "patch"))
+
 RIGHTS: Final[dict[str, tuple[tuple[Kind, tuple[str, ...]], ...]]] = {
-    TRIGGER: (
-        (SNAPSHOT, ("get", "list", "watch", "patch")),
-        (CONFIG_MAP, ("get", "list", "create", "patch")),
-    ),
-    RUNNER: ((CONFIG_MAP, ("get", "list", "patch")),),
-    RELEASER: (
-        (RELEASE, ("get", "list", "watch", "create")),
-        (SNAPSHOT, ("get",)),
-        (CONFIG_MAP, ("get", "patch")),
-    ),
-    NOTIFIER: ((CONFIG_MAP, ("get", "list")), (RELEASE, ("get", "list"))),
-    STALE: ((RELEASE, ("get", "list")), (SNAPSHOT, ("get", "list")), (CONFIG_MAP, ("get", "list"))),
+    TRIGGER: ((SNAPSHOT, ("get", "list", "watch", "patch")), _LEDGER),
+    RUNNER: (_LEDGER,),
+    RELEASER: ((RELEASE, ("get", "list", "watch", "create")), (SNAPSHOT, ("get",)), _LEDGER),
+    NOTIFIER: ((RELEASE, ("get", "list")), _LEDGER),
+    STALE: ((RELEASE, ("get", "list")), (SNAPSHOT, ("get", "list")), _LEDGER),
 }
 """Verbs by account and kind. No account may read a Secret: those are mounted by the kubelet."""
 
@@ -113,10 +109,15 @@ def policies(namespace: str) -> dict[str, list[dict[str, Any]]]:
             CONFIG_MAP,
             ("CREATE", "UPDATE", "DELETE"),
             ACCOUNTS,
-            variables=[],
+            variables=[
+                {"name": "name", "expression": "(object != null ? object : oldObject).metadata.name"},
+                {"name": "tells", "expression": f"request.userInfo.username in [{_users(namespace, (NOTIFIER, STALE))}]"},
+            ],
             validations=[
-                _rule("(object != null ? object : oldObject).metadata.name.startsWith('gate-')",
+                _rule("variables.name.startsWith('gate-')",
                       "accounts of the gate write only ConfigMaps whose names begin with gate-"),
+                _rule("!variables.tells || variables.name.startsWith('gate-note-') || variables.name.startsWith('gate-alert-')",
+                      "whoever tells people writes down only what was told"),
             ],
         ),
     }  # fmt: skip
@@ -132,7 +133,7 @@ def _policy(
     variables: list[dict[str, str]],
     validations: list[dict[str, str]],
 ) -> list[dict[str, Any]]:
-    users = ", ".join(f"'system:serviceaccount:{namespace}:{each}'" for each in accounts)
+    users = _users(namespace, accounts)
     rule = {
         "apiGroups": [kind.group],
         "apiVersions": ["*"],
@@ -160,6 +161,11 @@ def _policy(
             },
         ),
     ]
+
+
+def _users(namespace: str, accounts: Sequence[str]) -> str:
+    """As items of a list in an expression."""
+    return ", ".join(f"'system:serviceaccount:{namespace}:{each}'" for each in accounts)
 
 
 def _variables(field: str) -> list[dict[str, str]]:
