@@ -362,6 +362,9 @@ class JobHistory(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     minutes: Annotated[tuple[float, ...], _about("How long attempts took that ended by themselves.")] = ()
     retried: Annotated[tuple[bool, ...], _about("Whether it needed another attempt.")] = ()
+    results: Annotated[dict[str, int], _about("How often attempts ended how, since the beginning.")] = (
+        msgspec.field(default_factory=dict)
+    )
 
 
 class GateStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -380,6 +383,10 @@ class GateStatus(msgspec.Struct, frozen=True, rename="camel"):
     last_promoted_tag: str = ""
     latest_eligible: TickRecord | None = None
     consecutive_failures: int = 0
+    verdicts: Annotated[
+        dict[str, int], _about("How many runs ended with each verdict, since the beginning.")
+    ] = msgspec.field(default_factory=dict)
+    run_seconds: Annotated[float, _about("How long those runs took in all.")] = 0.0
     recent: Annotated[tuple[RunSummary, ...], _about("The newest runs, newest first.", **_by("name"))] = ()
     jobs: Annotated[
         tuple[JobHistory, ...], _about("How long jobs take and how often they flake.", **_by("name"))

@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from pilotage.api.errors import InputError, RemoteError
+from pilotage.api.gate import GATE
+from pilotage.app.gate import figures
 from pilotage.app.measures import CONTENT_TYPE, Measures
 from pilotage.app.run import Controllers
 
@@ -64,7 +66,8 @@ def _application(controllers: Controllers) -> web.Application:
         return web.Response(text=f"ok: {'leading' if controllers.is_leading else 'standing by'}\n")
 
     async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=measures.text(), headers={"Content-Type": CONTENT_TYPE})
+        body = measures.text() + (await _of_the_gate(controllers)).encode()
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     application = web.Application()
     application.add_routes(
@@ -76,3 +79,11 @@ def _application(controllers: Controllers) -> web.Application:
         ]
     )
     return application
+
+
+async def _of_the_gate(controllers: Controllers) -> str:
+    """The figures of the gate where it runs in this process: its Gates are followed then."""
+    runner = controllers.runner
+    if runner is None or runner.informers.find(GATE) is None:
+        return ""
+    return await figures.metrics(runner.objects, runner.clock.now())

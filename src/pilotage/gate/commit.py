@@ -72,6 +72,12 @@ def not_passed(facts: CommitFacts) -> Verdict[Commit]:
     return _when(verdict != "passed", "deny", "not-passed", f"the verdict is {verdict}")
 
 
+def rehearsed(facts: CommitFacts) -> Verdict[Commit]:
+    """The run was a rehearsal: it may prove something to people, and promotes nothing."""
+    run_class = facts.run.spec.run_class
+    return _when(run_class == "test", "deny", "rehearsal", f"the class of the run is {run_class or 'real'}")
+
+
 def untested(facts: CommitFacts) -> Verdict[Commit]:
     """A required job did not pass in this run on exactly this digest."""
     run = facts.run
@@ -173,6 +179,7 @@ def _when(
 
 COMMIT_RULES: tuple[Rule[CommitFacts, Commit], ...] = (
     Rule("not-passed", not_passed),
+    Rule("rehearsal", rehearsed),
     Rule("cancelled", cancelled),
     Rule("yanked", yanked),
     Rule("snapshot-mutated", snapshot_mutated),

@@ -6,7 +6,8 @@ Folding a run twice changes nothing, so it may be done again after a crash. Rehe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -41,6 +42,8 @@ def fold(status: GateStatus, ended: Sequence[GateRun]) -> GateStatus:
                 recent=(line, *status.recent)[:RECENT],
                 jobs=_histories(status.jobs, run),
                 consecutive_failures=_streak(status.consecutive_failures, run),
+                verdicts=_counted(status.verdicts, [run.status.verdict or run.status.state]),
+                run_seconds=round(status.run_seconds + _seconds(line), 1),
             )
         else:
             # It was taken up again, or triage found its cause: only its line changes.
@@ -110,8 +113,18 @@ def _histories(known: Iterable[JobHistory], run: GateRun) -> tuple[JobHistory, .
             record.name,
             (*reversed(took), *before.minutes)[:_DURATIONS],
             (len(record.attempts) > 1, *before.retried)[:_RETRIES],
+            _counted(before.results, [attempt.result for attempt in record.attempts if attempt.result]),
         )
     return tuple(histories[name] for name in sorted(histories))
+
+
+def _counted(known: Mapping[str, int], more: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(known) + Counter(more))
+
+
+def _seconds(line: RunSummary) -> float:
+    began, ended = read_instant(line.started_at), read_instant(line.finished_at)
+    return max(0.0, (ended - began).total_seconds()) if began and ended else 0.0
 
 
 def _minutes(attempt: AttemptRecord) -> float | None:

@@ -4,7 +4,8 @@ lint      lint        plan      plan
 render    render      onboard   onboard
 verify    verify      keygen    keygen
 withdraw  yank, unyank, rollback
-overview  status, history         watch     watch
+overview  status, history, metrics
+watch     watch
 explain   explain                 asking    select, where, bisect, regress, matrix
 acting    trigger, retry, cancel, approve, promote, triage
 settings  pause, resume, freeze, quarantine
@@ -62,6 +63,7 @@ VERBS: Final[Mapping[str, tuple[Callable[..., Any], str]]] = {
     "bisect": (asking.bisect, "Find the push that broke the gate."),
     "regress": (asking.regress, "Show which jobs got worse."),
     "matrix": (asking.matrix, "Show the versions that an image was tested with."),
+    "metrics": (overview.metrics, "Print the figures of the gate for Prometheus."),
     "lint": (lint.lint, "Find what is wrong with a Gate, or with what is applied."),
     "plan": (plan.plan, "Show jobs, cost, finish time and objects before anything is spent."),
     "render": (render.render, "Write what Konflux needs to run a gate, or check it."),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pilotage.cli.gate.ledger import ByOption, document, now_or, who, write
+from pilotage.cli.gate.explain import worded
+from pilotage.cli.gate.ledger import ByOption, OnePlatformArgument, document, now_or, who, write
 from pilotage.cli.output import Output, OutputOption, emit
 from pilotage.cli.sources import DataDirOption, NamespaceOption
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["approve", "cancel", "promote", "retry", "triage", "trigger"]
 
 OK, NEGATIVE, NONE = 0, 1, 3
-OnePlatformArgument = Annotated[
-    str, typer.Argument(help="The managed service; the only one without a name.", metavar="[PLATFORM]")
-]
 RunArgument = Annotated[str, typer.Argument(help="A run, or how its name begins.", metavar="RUN")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why. It is told to people, and kept.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and do nothing.")]
@@ -207,7 +205,7 @@ def promote(
     Example: pilotage gate promote aro-hcp-3f7c --reason "the registry is back"
     """
     from pilotage.app.gate import acting
-    from pilotage.decision.render import decision_json, decision_text
+    from pilotage.decision.render import decision_json
     from pilotage.runtime.clock import SystemClock
 
     found, decision = write(
@@ -216,7 +214,7 @@ def promote(
     emit(
         document("GateRequest", action="promote", run=found.metadata.name, decision=decision_json(decision)),
         output,
-        decision_text(decision, "answer"),
+        worded(f"promotion of {found.metadata.name}", decision),
     )
     value = decision.value
     raise typer.Exit(OK if value is not None and value.action in ("promote", "wait") else NEGATIVE)

@@ -11,6 +11,7 @@ from pilotage.cli.access import ObjectSource, with_records
 from pilotage.cli.gate.ledger import (
     AtOption,
     ByOption,
+    OnePlatformArgument,
     PlatformArgument,
     document,
     now_or,
@@ -107,7 +108,7 @@ def where(
 
 @with_records
 def bisect(
-    platform: PlatformArgument = "",
+    platform: OnePlatformArgument = "",
     probe: Annotated[
         bool,
         typer.Option("--probe", help="Start the next probe: the failed jobs alone, outside every history."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +14,9 @@ from pilotage.cli.sources import NamespaceOption
 
 if TYPE_CHECKING:
     from pilotage.app.gate.explaining import Told
+    from pilotage.decision.rules import Decision
 
-__all__ = ["explain"]
+__all__ = ["explain", "worded"]
 
 OK, NEGATIVE = 0, 1
 
@@ -68,18 +69,23 @@ def explain(
 
 
 def _text(told: Told) -> str:
+    parts = [told.subject, *(worded(title, decision) for title, decision in told.decisions)]
+    if told.events:
+        parts.append("\n".join(["ledger", *(f"  {event}" for event in told.events)]))
+    return "\n\n".join(parts)
+
+
+def worded(title: str, decision: Decision[Any]) -> str:
+    """A decision of the gate as a person reads it."""
     import msgspec
 
     from pilotage.decision.render import decision_text
 
-    parts = [told.subject]
-    for title, decision in told.decisions:
-        shown = _worded(decision.value)
-        renamed = msgspec.structs.replace(decision, subject=title, value=shown)
-        parts.append(decision_text(renamed, "answer"))
-    if told.events:
-        parts.append("\n".join(["ledger", *(f"  {event}" for event in told.events)]))
-    return "\n\n".join(parts)
+    trail = tuple(
+        msgspec.structs.replace(entry, would_be=_worded(entry.would_be)) for entry in decision.trail
+    )
+    said = msgspec.structs.replace(decision, subject=title, value=_worded(decision.value), trail=trail)
+    return decision_text(said, "answer")
 
 
 def _worded(value: object) -> object:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AtOption",
     "ByOption",
+    "OnePlatformArgument",
     "PlatformArgument",
     "document",
     "now_or",
@@ -38,6 +39,9 @@ PlatformArgument = Annotated[
     typer.Argument(
         help="The managed service, such as aro-hcp; all of them without one.", metavar="[PLATFORM]"
     ),
+]
+OnePlatformArgument = Annotated[
+    str, typer.Argument(help="The managed service; the only one without a name.", metavar="[PLATFORM]")
 ]
 AtOption = Annotated[
     str, typer.Option("--at", metavar="TIME", help="Answer as of this time (RFC 3339). [default: now]")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pilotage.app.gate.overview import Line, PlatformHealth
     from pilotage.gate.panel import Panel
 
-__all__ = ["history", "panel_text", "status"]
+__all__ = ["history", "metrics", "panel_text", "status"]
 
 OK, NEGATIVE, NONE = 0, 1, 3
 HealthOption = Annotated[
@@ -99,6 +99,20 @@ def history(
         raise typer.Exit(NONE)
 
 
+@with_records
+def metrics(at: AtOption = "", namespace: NamespaceOption = "", *, source: ObjectSource) -> None:
+    """Print the figures of the gate for Prometheus, as a scrape would get them; for the text files that a node exporter reads.
+
+    Exit codes: 0 printed, 2 wrong use.
+
+    Example: pilotage gate metrics > /var/lib/node_exporter/gate.prom
+    """
+    from pilotage.app.gate import figures
+
+    now = now_or(at)
+    print(read(source, lambda reader: figures.metrics(reader, now, namespace=namespace)), end="")
+
+
 def panel_text(panel: Panel) -> str:
     """One platform on a screen."""
     from pilotage.decision.render import table
@@ -158,13 +172,14 @@ def _table(panels: Sequence[Panel]) -> str:
 
 
 def _state(panel: Panel) -> str:
+    states = []
     if panel.paused:
-        return f"paused: {panel.pause_reason or 'no reason given'}"
+        states.append(f"paused: {panel.pause_reason or 'no reason given'}")
     if panel.frozen:
-        return f"frozen until {panel.frozen_until or 'somebody ends it'}: {panel.freeze_reason}"
+        states.append(f"frozen until {panel.frozen_until or 'somebody ends it'}: {panel.freeze_reason}")
     if panel.consecutive_failures:
-        return f"red, {panel.consecutive_failures} in a row"
-    return "open"
+        states.append(f"red, {panel.consecutive_failures} in a row")
+    return "; ".join(states) or "open"
 
 
 def _staleness(panel: Panel) -> str:
