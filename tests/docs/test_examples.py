@@ -202,3 +202,13 @@ def test_skew(terminal: Any) -> None:
     text = told(terminal, f"skew show {digest[1]} --results examples/skew/results.yaml")
     proven = [line.split() for line in text.splitlines() if line.startswith("proven")]
     assert [(row[1], row[2]) for row in proven] == [("4.20", "4.20")]
+
+
+def test_a_verified_repository(terminal: Any) -> None:
+    """The promoted image is accepted, the one that was taken back is refused with the reason."""
+    place = "oci:examples/gate/verified:quay.example.com/verified/hypershift-operator"
+    asking = "--platform aro-hcp --key examples/gate/gate.pub -o json"
+
+    assert asked(terminal, f"gate verify {place}:aro-hcp-latest {asking}")["accepted"]
+    refused = asked(terminal, f"gate verify {place}:yanked {asking}", 1)
+    assert ("revoked", True) == (refused["code"], "loses volumes on resize" in refused["reason"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pilotage.api import gate, konflux
-from pilotage.gate import codes, healthcodes, lint
+from pilotage.gate import codes, healthcodes, lint, promotioncodes
 from pilotage.gate.board import BOARD
 from pilotage.gate.questions import QUESTIONS
 from pilotage.room import Room
@@ -18,5 +18,10 @@ ROOM: Final = Room(
     kinds=(*gate.KINDS, konflux.SNAPSHOT, konflux.RELEASE),
     questions=QUESTIONS,
     boards=(BOARD,),
-    codes={**codes.CODES, **healthcodes.CODES, "what lint finds about a gate": lint.CODES},
+    codes={
+        **codes.CODES,
+        **healthcodes.CODES,
+        **promotioncodes.CODES,
+        "what lint finds about a gate": lint.CODES,
+    },
 )

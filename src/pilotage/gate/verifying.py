@@ -22,6 +22,7 @@ from pilotage.gate.keys import PublicKey
 from pilotage.gate.statements import (
     PAYLOAD_TYPE,
     STANDING,
+    TEST_RESULT,
     VERIFICATION_SUMMARY,
     Standing,
     Statement,
@@ -183,7 +184,10 @@ def _look(evidence: Evidence, digest: str, platform: str, tag: str, key: PublicK
         return _look_at_summary(evidence, statement, platform, tag, now)
     if kind == STANDING:
         return _look_at_standing(evidence, statement, platform, now)
-    return no("other-predicate", "it is no verification summary and takes nothing back", kind)
+    about = (
+        "it lists the jobs, and nothing is decided by it" if kind == TEST_RESULT else "of no interest here"
+    )
+    return no("other-predicate", about, kind)
 
 
 def _look_at_summary(
