@@ -15,7 +15,7 @@ from pilotage.api.gate import PLATFORM_LABEL
 from pilotage.api.meta import Kind, Object
 from pilotage.app.gate.given import Given
 from pilotage.gate.konflux.comparison import Drift, drift_of
-from pilotage.gate.konflux.files import File, files_of, objects_of
+from pilotage.gate.konflux.files import File, files_of
 from pilotage.gate.konflux.scenario import PIPELINE_FILE, RUN_FILE
 from pilotage.gate.konflux.target import MANAGED_BY, Pins, Target
 from pilotage.store.base import NotFoundError, Reader
@@ -122,21 +122,25 @@ def _at(lines: Sequence[str], position: int) -> str:
 async def check_objects(files: Sequence[File], reader: Reader) -> tuple[Drift, ...]:
     """How objects of a cluster or a dump differ; what may not be seen is said to be not seen."""
     found: list[Drift] = []
-    wanted = [Object.of(each) for each in objects_of(files)]
-    for item in wanted:
-        kind = kinds.of_object(item)
-        try:
-            live = (await reader.get(kind, item.key)).value()
-        except NotFoundError:
-            found += drift_of(str(item), item.value(), None)
-        except PilotageError as error:
-            if error.code not in _UNSEEN:
-                raise
-            found.append(Drift(str(item), "not seen", found=error.message))
-        else:
-            found += drift_of(str(item), item.value(), live)
+    wanted = [(Object.of(each), file.is_optional) for file in files for each in file.objects]
+    for item, is_optional in wanted:
+        drifts = await _compared(item, reader)
+        if not is_optional or all(each.state == "differs" for each in drifts):
+            found += drifts
     platforms = {file.platform for file in files if file.platform}
-    return (*found, *await _surplus(wanted, platforms, reader))
+    return (*found, *await _surplus([item for item, _ in wanted], platforms, reader))
+
+
+async def _compared(item: Object, reader: Reader) -> tuple[Drift, ...]:
+    try:
+        live = (await reader.get(kinds.of_object(item), item.key)).value()
+    except NotFoundError:
+        return drift_of(str(item), item.value(), None)
+    except PilotageError as error:
+        if error.code not in _UNSEEN:
+            raise
+        return (Drift(str(item), "not seen", found=error.message),)
+    return drift_of(str(item), item.value(), live)
 
 
 async def _surplus(wanted: Sequence[Object], platforms: set[str], reader: Reader) -> list[Drift]:

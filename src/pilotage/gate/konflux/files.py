@@ -31,16 +31,18 @@ from pilotage.gate.konflux.target import Pins, Target, mark
 __all__ = ["File", "files_of", "objects_of"]
 
 _SHARED: Final = "the Gates of this tenant"
+_OPTIONAL: Final = "policy/"
 Manifest = dict[str, Any]
 
 
 class File(msgspec.Struct, frozen=True):
-    """`objects` are what it holds for a cluster; none for pages, templates and examples."""
+    """`objects` are what it holds for a cluster; none for pages, templates and examples. What is optional may be missing there."""
 
     path: str
     text: str
     objects: tuple[Manifest, ...] = ()
     platform: str = ""
+    is_optional: bool = False
 
 
 def files_of(targets: Sequence[Target], platforms: Iterable[str] = ()) -> tuple[File, ...]:
@@ -108,9 +110,14 @@ def _shared(namespace: str, chosen: Sequence[Target], neighbours: Sequence[Targe
         path = f"tenant/cronjob-{stale_cronjob(secret)}.yaml"
         objects[path] = [stale_check(namespace, secret, pins)]
     for name, guarded in policies(namespace).items():
-        objects[f"policy/vap-{name}.yaml"] = guarded
+        objects[f"{_OPTIONAL}vap-{name}.yaml"] = guarded
     files = [
-        File(path, _header(_SHARED, mark(found), pins, found) + yaml.dump_all(found), tuple(found))
+        File(
+            path,
+            _header(_SHARED, mark(found), pins, found) + yaml.dump_all(found),
+            tuple(found),
+            is_optional=path.startswith(_OPTIONAL),
+        )
         for path, found in objects.items()
     ]
     templates = {PIPELINE_FILE: pipeline(pins), RUN_FILE: pipeline_run(pins)}
