@@ -4,7 +4,10 @@ store        the face                         rows, database, pen   SQL; threads
 verbs        what a write does to one object  removal, naming       deletion, garbage collection; what definitions get
 intake       what was sent                    listing, watching     selection, pages, versions; who waits for what
 admission    schema and rules of a kind       kinds, builtin,       what is known of kinds
-strategies   what single kinds need            definitions
+builtingate  the same of a built-in kind       definitions
+strategies   what single kinds need           events, decoding      two forms of one kind; what cannot be read
+reviewing    who wants to be asked            hooks, policies,      webhooks and policies: whom a request is for, what they are
+webhooks     asking them, over HTTPS           reviews, denials     told, what they said
 apply        server-side apply, pure, over `merging`, `fieldsets`, `schema` and `typed`
 patching     JSON and merge patches, pure; `strategic` those that know lists; `scaling` the scale subresource
 exporting    plain manifests

@@ -41,6 +41,7 @@ class DecodingError(ValueError):
 _Place = tuple["_Place", str | int, str, str] | None
 """The way down: what is above; a field, key or index; how errors name a field, and the struct that has it (empty for the others)."""
 _Read = Callable[[Any, _Place, list[str]], Any]
+_RESOURCES = "k8s.io/api/core/v1.ResourceList"
 _ROOT_META = frozenset({"apiVersion", "kind", "metadata"})
 _INTEGERS = {
     "int": (-(2**63), 2**63 - 1),
@@ -269,6 +270,8 @@ def _made_of(form: str, name: str) -> _Type:
         return _Type(_bytes(name), _null, container=str)
     if form.startswith("[]"):
         return _Type(_list(_type(form[2:]), name), _null, container=list)
+    if name == _RESOURCES:
+        return _Type(_map(_Type(_amount, lambda: "0", "nothing"), name), _null, container=dict)
     if form.startswith("map["):
         return _Type(_map(_type(form.partition("]")[2]), name), _null, container=dict)
     if form == "string":
@@ -401,11 +404,15 @@ def _time(parse: Callable[[str], str]) -> _Read:
     return read
 
 
-def _quantity(value: Any, _place: _Place, _unknown: list[str]) -> Any:
+def _quantity(value: Any, _place: _Place, _unknown: list[str], *, in_milli: bool = False) -> Any:
     try:
-        return canonical(value if isinstance(value, str) else json_text(value))
+        return canonical(value if isinstance(value, str) else json_text(value), in_milli=in_milli)
     except QuantityError as error:
         raise DecodingError(str(error)) from None
+
+
+def _amount(value: Any, place: _Place, unknown: list[str]) -> Any:
+    return _quantity(value, place, unknown, in_milli=True)
 
 
 def _integer_or_text(value: Any, place: _Place, _unknown: list[str]) -> Any:

@@ -22,6 +22,7 @@ _BINARY_SUFFIXES = ["", *_BINARY]
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]+)")
 _EXACT = Context(prec=200)
 _NANO = Decimal("1e-9")
+_MILLI = Decimal("1e-3")
 _LARGEST = Decimal(2**63 - 1)
 _DIGITS = 18
 """Up to so many digits Go keeps an amount, and its text when that is canonical already, in one integer."""
@@ -36,14 +37,16 @@ def quantity(text: str) -> Decimal:
     return _parsed(text)[0]
 
 
-def canonical(text: str) -> str:
-    """The one text of an amount. Raises QuantityError."""
+def canonical(text: str, *, in_milli: bool = False) -> str:
+    """The one text of an amount; `in_milli` rounds it up to thousandths, as in lists of resources. Raises QuantityError."""
     text = text.strip()
     amount, base, exponent, digits, fraction = _parsed(text)
     if not amount:
         return "0"
-    if _is_canonical(base, exponent, digits, fraction):
+    rounded = amount.quantize(_MILLI, rounding=ROUND_UP, context=_EXACT) if in_milli else amount
+    if rounded == amount and _is_canonical(base, exponent, digits, fraction):
         return text
+    amount = rounded
     whole = amount == amount.to_integral_value(context=_EXACT)
     if base == 2 and whole and not -1024 < amount < 1024:
         number, steps = int(amount), 0
@@ -82,8 +85,8 @@ def _parsed(text: str) -> tuple[Decimal, int, int, str, str]:
         raise QuantityError(_WRONG)
     sign, digits, fraction, suffix = (part or "" for part in found.groups())
     base, exponent = _suffix(suffix)
-    if not digits and not fraction:
-        raise QuantityError(_BAD_NUMBER if sign or text.startswith(".") else _WRONG)
+    if not digits and not fraction and (sign or text.startswith(".")):
+        raise QuantityError(_BAD_NUMBER)
     digits = digits.lstrip("0") or "0"
     amount = _EXACT.create_decimal(f"{sign}{digits}.{fraction or 0}")
     amount = _EXACT.multiply(amount, Decimal(2**exponent)) if base == 2 else amount.scaleb(exponent, _EXACT)
