@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -324,3 +325,22 @@ def test_the_definitions_can_be_applied(cli) -> None:
             assert "object" == version["schema"]["openAPIV3Schema"]["type"]
     served = {item["metadata"]["name"] for item in cli("get", "crds", "-o", "json").json()["items"]}
     assert {item.meta.name for item in items} <= served
+
+
+def test_status_is_written_only_when_asked_for(cli) -> None:
+    """A manifest from another cluster brings its status over with --with-status; without it status is left alone."""
+    manifest = json.dumps(
+        {
+            "apiVersion": "appstudio.redhat.com/v1alpha1",
+            "kind": "Snapshot",
+            "metadata": {"namespace": "clusters", "name": "one"},
+            "spec": {"application": "a"},
+            "status": {"conditions": [{"type": "AutoReleased", "status": "True", "reason": "AutoReleased"}]},
+        }
+    )
+    assert 0 == cli("apply", "-f", "-", stdin=manifest).code
+    assert "status" not in cli("get", "snapshots", "clusters/one", "-o", "json").json()
+    assert 0 == cli("apply", "-f", "-", "--with-status", stdin=manifest).code
+
+    status = cli("get", "snapshots", "clusters/one", "-o", "json").json()["status"]
+    assert "AutoReleased" == status["conditions"][0]["type"]

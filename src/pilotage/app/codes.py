@@ -13,6 +13,8 @@ __all__ = ["CODES"]
 CODES: Final[Mapping[str, Mapping[str, str]]] = {
     "The command line": {
         "AddressInUse": "The address for health and metrics cannot be listened on.",
+        "BadChannel": "A channel of the gate is not written as CHANNEL=FILE, or comes twice.",
+        "BadRate": "A rate of requests is not written as N/BURST.",
         "DirectoryFailed": "Writing the sample images failed: space or permissions; what is there is kept.",
         "FileSystem": "A disk is full, or a file or directory may not be read or written.",
         "Internal": "Our bug. Run again with PILOTAGE_DEBUG=1 and report the trace.",

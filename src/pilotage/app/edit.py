@@ -60,9 +60,12 @@ async def apply(
     *,
     dry_run: bool,
     force: bool,
+    with_status: bool = False,
     report: Callable[[Finding], None],
 ) -> list[str]:
     """Apply every object of the files, namespaces and definitions first. Says for each what became of it.
+
+    `with_status` writes the status that stands in a manifest as well, to bring objects over from another cluster.
 
     All objects are tried on a copy of the store in memory before the first is written: an object whose definition stands in
     the same files is judged by it there. `report` is told of objects that stand in the files twice. Raises
@@ -72,7 +75,7 @@ async def apply(
     items = sorted(_objects_of(files, report), key=lambda item: _FIRST.get(item.kind, len(_FIRST)))
     async with _opened(data_dir) as store:
         async with _copied(store, items, namespace) as copy:
-            tried = await _apply_all(copy, items, namespace, force=force)
+            tried = await _apply_all(copy, items, namespace, force=force, with_status=with_status)
         problems = tuple(outcome for outcome in tried if isinstance(outcome, PilotageError))
         if problems:
             has_conflict = any(problem.code == "Conflict" for problem in problems)
@@ -87,7 +90,11 @@ async def apply(
                 hint="nothing was changed"
                 + ("; --force-conflicts takes over fields of another manager" if has_conflict else ""),
             )
-        outcomes = tried if dry_run else await _apply_all(store, items, namespace, force=force)
+        outcomes = (
+            tried
+            if dry_run
+            else await _apply_all(store, items, namespace, force=force, with_status=with_status)
+        )
     changed_meanwhile = next((outcome for outcome in outcomes if isinstance(outcome, PilotageError)), None)
     if changed_meanwhile is not None:
         raise changed_meanwhile
@@ -96,7 +103,7 @@ async def apply(
 
 
 async def _apply_all(
-    store: Store, items: Sequence[Object], namespace: str, *, force: bool
+    store: Store, items: Sequence[Object], namespace: str, *, force: bool, with_status: bool
 ) -> list[str | PilotageError]:
     """For each object what became of it, or why it is refused."""
     outcomes: list[str | PilotageError] = []
@@ -104,7 +111,10 @@ async def _apply_all(
         kind, key = _placed(item, namespace)
         before = await _present(store, kind, key)
         try:
-            after = await store.apply(kind, key, _manifest(item, key), manager=MANAGER, force=force)
+            manifest = _manifest(item, key)
+            after = await store.apply(kind, key, manifest, manager=MANAGER, force=force)
+            if with_status and isinstance(manifest.get("status"), dict):
+                after = await store.patch_status(kind, key, manifest["status"], manager=MANAGER)
         except PilotageError as problem:
             outcomes.append(problem)
             continue

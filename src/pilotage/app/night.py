@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from pilotage.api.gate import GATE_RUN, GateRun
+from pilotage.app.gate.keys import instance_key
 from pilotage.gate.controllers import GateServices, controllers
 from pilotage.gate.instants import read_instant
-from pilotage.gate.keys import SigningKey, read_signing_key, write_keys
 from pilotage.gate.pacer import Pacer
 from pilotage.gate.pacing import Rate
 from pilotage.gate.progress import ENDED
@@ -38,17 +38,12 @@ from pilotage.world.lapse import LapseClock
 from pilotage.world.prow import Prow
 from pilotage.world.prow.server import Limit
 
-__all__ = ["key_prefix", "sample_night"]
+__all__ = ["sample_night"]
 
 PACE: Final = 3600.0
 """Simulated seconds in a real one: a night of three hours takes three."""
 _LIMIT: Final = Limit(per_minute=9.0, burst=5)
 _RATE: Final = Rate(per_minute=9.0, burst=5)
-
-
-def key_prefix(directory: Path) -> Path:
-    """`<this>.key` signs the attestations of an instance, `<this>.pub` verifies them."""
-    return directory / "gate"
 
 
 @contextlib.asynccontextmanager
@@ -81,7 +76,7 @@ async def sample_night(
             store=store,
             clock=clock,
             runner=GangwayRunner(settings, wire),
-            promoter=RegistryPromoter(lambda _image: layout, lambda _image: layout, _signing_key(directory)),
+            promoter=RegistryPromoter(lambda _image: layout, lambda _image: layout, instance_key(directory)),
             pacer=Pacer(clock, _RATE),
             sinks=(SlackSink("chat", world / "slack-webhook", wire),),
         )
@@ -101,16 +96,6 @@ async def _resumed(store: EmbeddedStore) -> datetime | None:
 
 async def _has_runs(store: EmbeddedStore) -> bool:
     return bool((await store.list(GATE_RUN)).items)
-
-
-def _signing_key(directory: Path) -> SigningKey:
-    """The key of this instance, made once."""
-    prefix = key_prefix(directory)
-    private = Path(f"{prefix}.key")
-    if not private.exists():
-        Path(f"{prefix}.pub").unlink(missing_ok=True)  # half a pair, from a crash between the two
-        write_keys(SigningKey.generate(), prefix)
-    return read_signing_key(private)
 
 
 def _write_secret(file: Path, text: str) -> None:

@@ -49,6 +49,10 @@ def apply(
     force: Annotated[
         bool, typer.Option("--force-conflicts", help="Take over fields that another manager owns.")
     ] = False,
+    with_status: Annotated[
+        bool,
+        typer.Option("--with-status", help="Write status, too: for objects from another cluster."),
+    ] = False,
 ) -> None:
     """Apply manifests to an instance, server-side. All are tried before the first is written.
 
@@ -56,7 +60,15 @@ def apply(
     """
     from pilotage.app import edit
 
-    work = edit.apply(tuple(files), data_dir, namespace, dry_run=dry_run, force=force, report=report)
+    work = edit.apply(
+        tuple(files),
+        data_dir,
+        namespace,
+        dry_run=dry_run,
+        force=force,
+        with_status=with_status,
+        report=report,
+    )
     for line in asyncio.run(work):
         print(line)
 
