@@ -39,7 +39,7 @@ from pilotage.runtime.clock import Clock, rfc3339
 from pilotage.runtime.controller import Controller, Result, Watch
 from pilotage.store.base import NotFoundError
 
-__all__ = ["GateController", "GateStore"]
+__all__ = ["GateController", "GateStore", "noted", "owed_for"]
 
 _DEADLINE: Final = 3600.0
 """Seconds: a rehearsal's clock runs fast, and the store answers when it does."""
@@ -122,8 +122,8 @@ class GateController:
         else:
             return status
         outcome = await make_tick(self._store, gate, found.key.namespace, request, now)
-        await self._outbox.owe(found.key.namespace, _owed(gate, request, outcome))
-        return _noted(status, request, outcome, now)
+        await self._outbox.owe(found.key.namespace, owed_for(gate, request, outcome))
+        return noted(status, request, outcome, now)
 
     async def _retire(self, key: ObjectKey) -> None:
         """From now on only history finds the run."""
@@ -143,7 +143,8 @@ def _gate_of_run(run: Object) -> Iterable[ObjectKey]:
     return (ObjectKey(run.key.namespace, platform),) if platform else ()
 
 
-def _noted(status: GateStatus, request: TickRequest, outcome: TickOutcome, now: datetime) -> GateStatus:
+def noted(status: GateStatus, request: TickRequest, outcome: TickOutcome, now: datetime) -> GateStatus:
+    """The status of the Gate after a tick."""
     chosen = outcome.chosen
     record = TickRecord(
         id=request.id,
@@ -163,7 +164,7 @@ def _noted(status: GateStatus, request: TickRequest, outcome: TickOutcome, now: 
     )
 
 
-def _owed(gate: Gate, request: TickRequest, outcome: TickOutcome) -> Sequence[Message]:
+def owed_for(gate: Gate, request: TickRequest, outcome: TickOutcome) -> Sequence[Message]:
     """Nothing to test is news."""
     if outcome.action != "none":
         return ()

@@ -24,7 +24,7 @@ from pilotage.gate.walk import Memory, Outside, Walk
 from pilotage.runtime.controller import Controller, Result
 from pilotage.store.base import NotFoundError
 
-__all__ = ["RunController"]
+__all__ = ["RunController", "cancellation_of"]
 
 _DEADLINE: Final = 4 * 3600.0
 """Seconds for one look at a run: a copy of a large image belongs to it."""
@@ -73,7 +73,7 @@ class RunController:
 
     def _moment(self, entry: Entry, gate: Gate | None) -> Moment:
         now = self._ledger.now(entry)
-        return Moment(entry.run, settings_of(gate, now), now, _cancellation(entry))
+        return Moment(entry.run, settings_of(gate, now), now, cancellation_of(entry))
 
     def _may_be_owed(self, entry: Entry) -> bool:
         """Messages of a run that is over may be owed still when the process died right after its end."""
@@ -88,7 +88,7 @@ class RunController:
         return None
 
 
-def _cancellation(entry: Entry) -> Cancellation | None:
+def cancellation_of(entry: Entry) -> Cancellation | None:
     """A request to stop stands in an annotation, as JSON: whoever asks need not write the ledger."""
     text = entry.annotations.get(CANCEL_ANNOTATION, "")
     if not text:
