@@ -195,3 +195,17 @@ def test_onboard_says_what_is_missing(cli: Cli, gate: Path, user: Path) -> None:
     }
     assert all(each["hint"] for each in checks if not each["passed"])
     assert 2 == cli("gate", "onboard", "-f", gate, "--from", "dump.yaml").code
+
+
+def test_the_runbook_names_only_commands_that_exist(cli: Cli, gate: Path, user: Path) -> None:
+    """At night nobody wants to learn that a verb was never made."""
+    cli("gate", "render", "-f", gate, "-o", "out")
+    lines = (user / "out" / "docs" / "runbook-aro-hcp.md").read_text().splitlines()
+    typed = [line.split()[1:] for line in lines if line.startswith("pilotage ")]
+    assert len(typed) >= 5
+    for words in typed:
+        path = [word for word in words[:2] if not word.startswith("-")]
+        options = {word for word in words if word.startswith("-")}
+        shown = cli(*path, "--help")
+        assert 0 == shown.code, words
+        assert all(option in shown.out for option in options), words

@@ -204,6 +204,35 @@ def test_skew(terminal: Any) -> None:
     assert [(row[1], row[2]) for row in proven] == [("4.20", "4.20")]
 
 
+GATES = "-f examples/onboarding/aro-hcp.yaml -f examples/onboarding/matrix.yaml"
+
+
+def test_a_gate_is_planned_within_its_budget(terminal: Any) -> None:
+    """One file and a matrix make seven jobs, with a price."""
+    found = asked(terminal, f"gate plan {GATES} --prices examples/onboarding/prices.yaml -o json")
+    assert len(found["forecast"]["jobs"]) == 7
+    assert found["forecast"]["money"]["least"] == pytest.approx(22 * 2.4 + 4 * 3.1)
+    assert found["forecast"]["month"]["isEnough"] is True
+    assert "no findings" in told(terminal, f"gate lint {GATES}")
+
+
+def test_mistakes_in_a_gate_are_told_at_once(terminal: Any) -> None:
+    """Four errors, each with its code."""
+    found = asked(terminal, "gate lint -f examples/onboarding/mistakes.yaml -o json", 1)
+    assert [each["code"] for each in found["findings"]] == [
+        "Q-GATE-007",
+        "Q-GATE-010",
+        "Q-GATE-012",
+        "Q-GATE-018",
+    ]
+
+
+def test_a_race_of_labels_is_found_in_any_tenant(terminal: Any) -> None:
+    """No Gate is needed for that."""
+    found = asked(terminal, "gate lint --konflux-dump examples/onboarding/tenant.yaml -o json", 1)
+    assert [each["code"] for each in found["findings"]] == ["Q-GATE-026", "Q-GATE-027", "Q-GATE-030"]
+
+
 def test_a_verified_repository(terminal: Any) -> None:
     """The promoted image is accepted, the one that was taken back is refused with the reason."""
     place = "oci:examples/gate/verified:quay.example.com/verified/hypershift-operator"

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from pilotage.api.gate import GateSpec, GateStatus, JobHistory, RunJob
-from pilotage.gate.schedule import parse, slots_after
+from pilotage.gate.schedule import Schedule, parse, slots_after
 
 __all__ = ["Budget", "Cost", "Finish", "Forecast", "JobForecast", "Prices", "forecast"]
 
@@ -25,7 +25,7 @@ _UNKNOWN_MINUTES: Final = 120.0
 _GAP_MINUTES: Final = 1 / 6
 """Between two starts: six requests a minute."""
 _MONTH: Final = timedelta(days=30)
-_MOST_SLOTS: Final = 3000
+_FEW_SLOTS: Final = 40
 
 
 class Prices(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -108,7 +108,7 @@ def forecast(
     for one in each:
         hours = hours.plus(one.hours)
         money = money.plus(one.hours.times(prices.of(one.job.name)))
-    slots = slots_after(parse(spec.schedule, spec.time_zone), now, _MOST_SLOTS)
+    slots = _slots(parse(spec.schedule, spec.time_zone), now)
     nights = sum(slot <= now + _MONTH for slot in slots)
     limit = spec.monthly_budget_hours
     month = hours.times(nights)
@@ -122,6 +122,16 @@ def forecast(
         month=Budget(nights, month, limit, not limit or month.expected <= limit),
         next_slots=tuple(slot.isoformat().replace("+00:00", "Z") for slot in slots[:3]),
     )
+
+
+def _slots(schedule: Schedule, now: datetime) -> tuple[datetime, ...]:
+    """At least those of a month; a nightly schedule has few, and others are asked for more."""
+    count = _FEW_SLOTS
+    while True:
+        slots = slots_after(schedule, now, count)
+        if len(slots) < count or slots[-1] > now + _MONTH:
+            return slots
+        count *= 8
 
 
 def _job(job: RunJob, history: JobHistory | None, spec: GateSpec) -> JobForecast:
