@@ -136,6 +136,29 @@ async def test_signatures_travel_with_the_image(source, target):
     assert {f"{each.replace(':', '-')}.sig" for each in (index.digest, child.digest)} <= tags.keys()
 
 
+async def test_signatures_of_the_verified_repository_stay(source, target):
+    """Somebody signed the promoted image there: the next platform's promotion does not take that away."""
+    index = await push_operator(source)
+    await push_cosign_signature(source, HERE, index.digest, OTHER)
+    await promoter(source, target).promote(order_of(index.digest))
+    ours = await push_cosign_signature(target, THERE, index.digest, KEY)
+
+    await promoter(source, target).promote(order_of(index.digest, "rosa-hcp"))
+
+    assert ours.digest == (await named(target))[f"{index.digest.replace(':', '-')}.sig"]
+
+
+async def test_a_new_signature_of_the_source_arrives(source, target):
+    """Signed once more at the source: what is there already is among what arrives, so nothing is lost."""
+    index = await push_operator(source)
+    await promoter(source, target).promote(order_of(index.digest))
+    await push_cosign_signature(source, HERE, index.digest, OTHER)
+
+    await promoter(source, target).promote(order_of(index.digest, "rosa-hcp"))
+
+    assert f"{index.digest.replace(':', '-')}.sig" in await named(target)
+
+
 async def test_two_statements_are_attached(source, target):
     """The jobs, and the summary that names them; both signed, both about the index."""
     index = await push_operator(source)

@@ -120,7 +120,8 @@ class RegistryPromoter:
         image = _tested(order)
         source = self._source(image)
         wanted = await source.manifest(image, order.digest)
-        await copy_image(source, image, target, place)
+        # Another platform may have promoted the image before, and somebody signed it there.
+        await copy_image(source, image, target, place, keeps_signatures=True)
         found = await target.manifest(place.at(order.digest), order.digest)
         if (found.raw, found.media_type) != (wanted.raw, wanted.media_type):
             raise RefusedError(

@@ -74,15 +74,18 @@ async def copy_image(
     *,
     platform: Platform | None = None,
     companions: bool = True,
+    keeps_signatures: bool = False,
     progress: Callable[[Moved], None] | None = None,
     at_once: int = _AT_ONCE,
 ) -> CopyResult:
     """Copy what `reference` names. The tag of `destination`, when it has one, is set last.
 
     With a `platform` only that image is copied, and its digest differs from that of the index. `companions` are referrers and
-    cosign tags. Raises ImageError; what was copied until then stays and is not copied again.
+    cosign tags. With `keeps_signatures` a cosign tag of the destination that holds what the source's has not stays as it is.
+    Raises ImageError; what was copied until then stays and is not copied again.
     """
     copying = _Copying(source, reference, target, destination, progress or (lambda _moved: None), at_once)
+    copying.keeps_signatures = keeps_signatures
     top = await source.resolve(reference)
     manifest = await source.manifest(reference, top.digest)
     if platform is not None and manifest.is_index:
@@ -121,6 +124,11 @@ async def copy_blobs(
     return tuple(copying.moved)
 
 
+def _signature(layer: Descriptor) -> str:
+    """The signature that cosign keeps at a layer: one payload may be signed by several keys."""
+    return (layer.annotations or {}).get("dev.cosignproject.cosign/signature", "")
+
+
 class _Copying:
     """One copy under way: nothing is moved twice, however many manifests name it."""
 
@@ -145,6 +153,7 @@ class _Copying:
         self._present: set[str] = set()
         self._asked: set[str] = set()
         self._recorded: set[str] = set()
+        self.keeps_signatures = False
         self.moved: list[Moved] = []
         self.found = Counter[str]()
 
@@ -229,7 +238,22 @@ class _Copying:
                 return
             raise
         self.found["signatures"] += 1
-        await self.tree(await self._source.manifest(self._reference, descriptor.digest), tag)
+        manifest = await self._source.manifest(self._reference, descriptor.digest)
+        if not (self.keeps_signatures and await self._would_lose(manifest, tag)):
+            await self.tree(manifest, tag)
+
+    async def _would_lose(self, manifest: Manifest, tag: str) -> bool:
+        """Does the destination hold signatures under the tag that are not in this manifest? Somebody signed there as well."""
+        there = self._destination.tagged(tag)
+        try:
+            found = await self._target.resolve(there)
+            before = manifest_of(await self._target.manifest(there, found.digest), there)
+        except ImageError as error:
+            if error.code in ("NotFound", "UnsupportedManifest"):
+                return False
+            raise
+        arriving = {(each.digest, _signature(each)) for each in manifest_of(manifest, self._reference).layers}
+        return any((each.digest, _signature(each)) not in arriving for each in before.layers)
 
     def _note(self, digest: str) -> bool:
         """Was this digest asked for companions before? Referrers may name one another in circles."""
