@@ -40,7 +40,7 @@ class Line(msgspec.Struct, frozen=True, rename="camel"):
 
 async def status(reader: Reader, now: datetime, platform: str = "", namespace: str = "") -> tuple[Panel, ...]:
     """One panel for each platform. Raises InputError `NoSuchGate`."""
-    gates = await ledgers.gates_of(reader, platform, namespace)
+    gates = await ledgers.gate_objects(reader, platform, namespace)
     runs = _by_platform(
         (run.metadata.namespace, run.spec.platform, run)
         for run in await ledgers.live_runs(reader, namespace, platform)
@@ -53,20 +53,19 @@ async def status(reader: Reader, now: datetime, platform: str = "", namespace: s
         (note.metadata.namespace, note.spec.platform, note)
         for note in await ledgers.letters_of(reader, namespace, platform)
     )
-    return tuple(
-        [
-            await _panel(reader, gate, runs[of], alerts[of], letters[of], now)
-            for gate in gates
-            for of in [_of(gate)]
-        ]
-    )
+    panels = []
+    for item in gates:
+        gate = item.view(Gate)
+        of = (gate.metadata.namespace, gate.spec.platform)
+        panels.append(await _panel(reader, gate, runs[of], alerts[of], letters[of], now))
+    return tuple(panels)
 
 
 async def health(
     reader: Reader, now: datetime, platform: str = "", namespace: str = ""
 ) -> tuple[PlatformHealth, ...]:
-    gates = await ledgers.gates_of(reader, platform, namespace)
-    return tuple(PlatformHealth(gate.spec.platform, health_of(gate.status, now)) for gate in gates)
+    gates = await ledgers.gate_objects(reader, platform, namespace)
+    return tuple(_health(item.view(Gate), now) for item in gates)
 
 
 async def history(
@@ -118,5 +117,5 @@ def _by_platform(found: Iterable[tuple[str, str, T]]) -> defaultdict[tuple[str, 
     return grouped
 
 
-def _of(gate: Gate) -> tuple[str, str]:
-    return gate.metadata.namespace, gate.spec.platform
+def _health(gate: Gate, now: datetime) -> PlatformHealth:
+    return PlatformHealth(gate.spec.platform, health_of(gate.status, now))
