@@ -39,8 +39,8 @@ def test_every_row_is_reached() -> None:
 
 
 def test_no_key_is_required() -> None:
-    """An empty input is a run without jobs."""
-    assert ask({})["value"]["reason"] == "no-required-jobs"
+    """An empty input has an answer: without results there is no list of them."""
+    assert ask({})["value"]["reason"] == "malformed"
 
 
 def test_explanation_names_the_jobs() -> None:

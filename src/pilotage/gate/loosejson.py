@@ -24,7 +24,7 @@ def sequence(value: Any) -> Sequence[Any]:
 
 def objects(value: Any) -> tuple[Mapping[str, Any], ...]:
     """The items of a list that are objects, in order."""
-    return tuple(item for item in sequence(value) if isinstance(item, dict))
+    return tuple([item for item in sequence(value) if isinstance(item, dict)])
 
 
 def text(value: Any) -> str:

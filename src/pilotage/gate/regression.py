@@ -3,7 +3,8 @@
 The judgement is that of component readiness: openshift/sippy `pkg/api/componentreadiness/middleware` (`fisherexact`,
 `newtestpassrate`, `analysis`, `regressiontracker`). A drop counts when it is large enough to care about (`pity`), seen
 often enough (`min_fail`), and hardly chance (Fisher's exact test, one-sided). A test without a base is judged by its pass
-rate alone. A regression that is open already needs less to stay open than it needed to be opened.
+rate alone: `min_fail`, which component readiness asks of it as well, is not asked here, because `min_new_runs` is. A
+regression that is open already needs less to stay open than it needed to be opened.
 
 Rates are compared as fractions, so a drop of exactly the pity is not above it.
 """
@@ -135,7 +136,7 @@ def _new_test(facts: _Facts) -> Verdict[Comparison]:
     if facts.base.total or facts.sample.total < options.min_new_runs:
         return Passes("not a new test with enough runs")
     told = f"{shown(rate)} % passed, {shown(options.pass_rate_new)} % required of a new test"
-    if rate >= options.pass_rate_new or facts.sample.failed < options.min_fail:
+    if rate >= options.pass_rate_new:
         return Passes(told)
     is_extreme = rate < 2 * options.pass_rate_new - 100
     return Applies(Comparison("extreme-regression" if is_extreme else "significant-regression"), told)

@@ -78,7 +78,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def component(self, name: str) -> SnapshotComponent | None:
-        return next((each for each in self.components if name and each.name == name), None)
+        for component in self.components:
+            if component.name == name and name:
+                return component
+        return None
 
 
 def read_snapshot(value: Any) -> Snapshot:
@@ -101,19 +104,28 @@ def read_snapshot(value: Any) -> Snapshot:
 
 def read_conditions(status: Any) -> tuple[SnapshotCondition, ...]:
     """`status.conditions` of any object."""
+    text = loosejson.text
     return tuple(
-        SnapshotCondition(*(loosejson.text(item.get(key)) for key in ("type", "status", "reason", "message")))
-        for item in loosejson.objects(loosejson.mapping(status).get("conditions"))
+        [
+            SnapshotCondition(
+                text(item.get("type")),
+                text(item.get("status")),
+                text(item.get("reason")),
+                text(item.get("message")),
+            )
+            for item in loosejson.objects(loosejson.mapping(status).get("conditions"))
+        ]
     )
 
 
 def read_components(spec: Any) -> tuple[SnapshotComponent, ...]:
     """`spec.components`."""
+    text = loosejson.text
     return tuple(
-        SnapshotComponent(
-            loosejson.text(item.get("name")), loosejson.text(item.get("containerImage")), _revision(item)
-        )
-        for item in loosejson.objects(loosejson.mapping(spec).get("components"))
+        [
+            SnapshotComponent(text(item.get("name")), text(item.get("containerImage")), _revision(item))
+            for item in loosejson.objects(loosejson.mapping(spec).get("components"))
+        ]
     )
 
 

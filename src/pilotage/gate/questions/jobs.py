@@ -40,7 +40,10 @@ class AggregateInput(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     expected: Annotated[Any, msgspec.Meta(description="a list of {job, type}")] = None
     results: Annotated[
-        Any, msgspec.Meta(description="a list of {job, type, result, attempt = 1}, its JSON text, or null")
+        Any,
+        msgspec.Meta(
+            description="a list of {job, type, result, attempt = 1}, or its JSON text; null is no list: malformed"
+        ),
     ] = None
     quarantine: Annotated[Any, msgspec.Meta(description="a list of {job, until}")] = None
     now: Annotated[Any, msgspec.Meta(description="an RFC 3339 time")] = None
@@ -118,7 +121,7 @@ def _given(request: AggregateInput) -> Given:
     fraction = exact(request.max_quarantined_fraction)
     try:
         return Given(
-            expected=_entries("expected", request.expected),
+            expected=() if request.expected is None else _entries("expected", request.expected),
             results=_entries("results", _parsed(request.results)),
             quarantined=_in_quarantine(request.quarantine, read_instant(request.now)),
             max_quarantined=_DEFAULT_FRACTION if fraction is None else fraction,
@@ -138,9 +141,7 @@ def _parsed(results: Any) -> Any:
 
 
 def _entries(name: str, value: Any) -> tuple[JobEntry, ...]:
-    """The items of a list of jobs; null is no items. Raises ValueError that names the first bad one."""
-    if value is None:
-        return ()
+    """The items of a list of jobs. Raises ValueError that names the first bad one."""
     if not isinstance(value, list):
         raise ValueError(f"{name} is no list")  # noqa: TRY004 -- about the value of an input, not about our types
     entries = []
