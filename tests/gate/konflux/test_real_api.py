@@ -81,9 +81,13 @@ async def cluster(real_api: Any) -> AsyncIterator[ClusterStore]:
         await define(store, shapeless(konflux.SNAPSHOT))
         for name in (TENANT, MANAGED):
             await store.apply(NAMESPACE, ObjectKey("", name), {}, manager="test")
-        for each in objects_of(files_of([target()])):
+        objects = objects_of(files_of([target()]))
+        for each in objects:
             await put(store, each)
         yield store
+        for each in objects:  # policies are the whole cluster's, and so in the way of other tests
+            if "namespace" not in each["metadata"]:
+                await store.delete(kinds.of_object(Object.of(each)), Object.of(each).key)
 
 
 async def define(store: ClusterStore, manifest: dict[str, Any]) -> None:
