@@ -8,12 +8,14 @@ import pytest
 
 from pilotage.api.gate import (
     Exemption,
+    FreezeWindow,
     PolicySettings,
     QuarantineEntry,
     SelectionSettings,
     TriggerRecord,
     YankedDigest,
 )
+from pilotage.gate.commit import CommitFacts, decide_commit
 from pilotage.gate.policy import POINTS, ImageFacts, PolicyFacts, denials, judge_policy, missing_platforms
 
 from .promotionrig import HERE, NOW, gate_of, run_of
@@ -238,3 +240,28 @@ def test_every_no_is_told_at_once():
 def test_a_variant_is_of_its_architecture(listed, missing):
     """linux/arm64/v8 is there for whoever asks for linux/arm64; linux/arm is not."""
     assert missing == missing_platforms(PolicySettings(architectures=("linux/arm64",)), listed)
+
+
+@pytest.mark.parametrize(
+    ("approver", "until", "action"),
+    [
+        ("ann", "2026-06-12T00:00:00Z", "promote"),
+        ("", "2026-06-12T00:00:00Z", "wait"),
+        ("ann", "2026-06-11T06:00:00Z", "wait"),
+    ],
+)
+def test_a_freeze_can_be_exempted(approver, until, action):
+    """An urgent fix gets through a freeze window with an approver, for a while; without one it waits."""
+    policy = PolicySettings(
+        freeze=(FreezeWindow("2026-06-10T00:00:00Z", "2026-06-20T00:00:00Z", "holidays"),),
+        exemptions=(Exemption("freeze-window", until, approver, "security fix"),),
+    )
+    facts = CommitFacts(
+        run=RUN,
+        gate=gate_of(policy=policy).spec,
+        now=NOW,
+        spec_hash=RUN.spec.snapshot.spec_hash,
+        required=frozenset({"e2e-azure", "e2e-upgrade"}),
+    )
+
+    assert action == decide_commit(facts).value.action

@@ -17,6 +17,7 @@ from pilotage.api.gate import GateRun, GateSpec
 from pilotage.decision.findings import error
 from pilotage.decision.rules import Applies, Decision, Passes, Rule, Verdict, first_match
 from pilotage.gate.instants import read_instant
+from pilotage.gate.policy import exemption_of
 
 __all__ = ["COMMIT_RULES", "QUESTION", "Commit", "CommitFacts", "PromotedDigest", "decide_commit"]
 
@@ -131,7 +132,10 @@ def superseded(facts: CommitFacts) -> Verdict[Commit]:
 
 
 def frozen(facts: CommitFacts) -> Verdict[Commit]:
-    """A freeze window is open."""
+    """A freeze window is open, and nobody exempted the image from it (`freeze-window`)."""
+    spared = exemption_of(facts.gate.policy, "freeze-window", facts.now)
+    if spared is not None:
+        return Passes(f"exempted by {spared.approver} until {spared.until}")
     for window in facts.gate.policy.freeze:
         start, end = read_instant(window.start), read_instant(window.end)
         if start is not None and start <= facts.now and (end is None or facts.now < end):

@@ -27,6 +27,7 @@ __all__ = [
     "PointAnswer",
     "PolicyFacts",
     "denials",
+    "exemption_of",
     "judge_policy",
     "missing_platforms",
 ]
@@ -235,12 +236,14 @@ def missing_platforms(policy: PolicySettings, platforms: tuple[str, ...]) -> tup
     )
 
 
-def _exemption(facts: PolicyFacts, point: Point) -> Exemption | None:
+def exemption_of(policy: PolicySettings, point: str, now: datetime) -> Exemption | None:
     """One that names an approver and is not over. An end that cannot be read is over."""
-    if not point.can_be_exempted:
-        return None
-    for each in facts.policy.exemptions:
+    for each in policy.exemptions:
         until = read_instant(each.until)
-        if each.rule == point.name and each.approver and until is not None and facts.now < until:
+        if each.rule == point and each.approver and until is not None and now < until:
             return each
     return None
+
+
+def _exemption(facts: PolicyFacts, point: Point) -> Exemption | None:
+    return exemption_of(facts.policy, point.name, facts.now) if point.can_be_exempted else None

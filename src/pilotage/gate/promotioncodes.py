@@ -19,6 +19,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "provenance-present": "No statement of how the image was built is there.",
         "arches-complete": "The index lacks a platform that the policy names.",
         "max-age": "The image is older than the policy allows.",
+        "freeze-window": "Waits: the Gate promotes nothing in this time.",
         "not-yanked": "Somebody took the image back. Cannot be exempted.",
         "two-person": "Waits: nobody but who started the run has approved it.",
     },
