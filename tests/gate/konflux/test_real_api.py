@@ -314,3 +314,31 @@ async def test_onboarding_is_verified_on_the_cluster(cluster: ClusterStore) -> N
     finally:
         for name in ("gangway-token", "slack-webhook"):
             await cluster.delete(SECRET, ObjectKey(TENANT, name))
+
+
+def test_whoever_may_see_nothing_hears_so(real_api: Any, cli: Any, user: Path) -> None:
+    """What is refused is not seen, which is neither there nor missing: checks say no, a comparison ends with 3."""
+    if not real_api.is_ours:
+        pytest.skip("needs an account without rights")
+    (user / "gate.yaml").write_text(
+        yaml.dump(
+            {
+                "apiVersion": "gate.pilotage.dev/v1alpha1",
+                "kind": "Gate",
+                "metadata": {"name": "aro-hcp"},
+                "spec": msgspec.to_builtins(gate().spec),
+            }
+        )
+    )
+    nobody = ("-f", "gate.yaml", "--kubeconfig", real_api.kubeconfig, "--context", "nobody")
+    ran = cli("gate", "onboard", "--verify", *nobody, "-o", "json")
+    assert 1 == ran.code, ran.err
+    checks = {each["name"]: each for each in msgspec.json.decode(ran.out)["checks"]}
+    assert ["gate"] == [name for name, each in checks.items() if each["passed"]]
+    assert all(
+        "cannot be seen" in checks[name]["reason"] for name in ("schedule", "secret", "scenario", "admission")
+    )
+    ran = cli("gate", "render", *nobody, "-o", "out", "--check", "--from", "live", "--format", "json")
+    assert 3 == ran.code, ran.err
+    assert {"not seen"} == {each["state"] for each in msgspec.json.decode(ran.out)["drift"]}
+    assert not (user / "out").exists()
