@@ -29,6 +29,7 @@ from pilotage.cli.gate import (
     plan,
     render,
     settings,
+    step,
     verify,
     watch,
     withdraw,
@@ -78,3 +79,4 @@ VERBS: Final[Mapping[str, tuple[Callable[..., Any], str]]] = {
 
 for _name, (_verb, _help) in VERBS.items():
     gate.command(_name, short_help=_help)(_verb)
+gate.add_typer(step.step, name="step", short_help=step.step.info.short_help)

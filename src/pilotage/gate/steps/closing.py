@@ -23,7 +23,7 @@ from pilotage.gate.sinks import Sink
 from pilotage.gate.steps.ending import DONE, StepEnd
 from pilotage.gate.steps.place import Place
 from pilotage.gate.steps.telling import send
-from pilotage.gate.telling import messages_of
+from pilotage.gate.telling import Outbox, messages_of
 
 __all__ = ["Closing", "closing_message", "notify"]
 
@@ -58,6 +58,10 @@ async def notify(place: Place, closing: Closing, sink: Sink | None, deadline: da
     if sink is None:
         return StepEnd(DONE, says=text)
     problem = await send(place, sink, message, deadline)
+    if problem:
+        # The chat was away for as long as the task may take: the hourly check goes on with it, if we may write that down.
+        with contextlib.suppress(PilotageError):
+            await Outbox(place.store, (sink.channel,), place.clock).owe(place.namespace, (message,))
     return StepEnd(
         DONE, says=f"{message.id} was not delivered: {problem}\n{text}" if problem else f"{message.id} told"
     )

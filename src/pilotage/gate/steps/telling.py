@@ -1,7 +1,7 @@
 """How messages leave a step: at once to the chat, or by the outbox of the ledger, which the hourly check empties.
 
-The trigger has no credential of any chat, so what it has to say waits in the ledger. `notify` has the credential and may write
-nothing, so it sends one message and tries for as long as its task may take.
+The trigger has no credential of any chat, so what it has to say waits in the ledger. `notify` has one: it sends its message itself,
+tries for as long as its task may take, and leaves it in the outbox only then.
 """
 
 from __future__ import annotations
