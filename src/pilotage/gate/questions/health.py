@@ -7,6 +7,7 @@ given as text is no threshold, counts that cannot be read are no runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Annotated, Any
 
 import msgspec
@@ -61,7 +62,7 @@ class RegressionInput(msgspec.Struct, frozen=True, kw_only=True):
     options: Annotated[
         Any,
         msgspec.Meta(
-            description="{confidence = 95, pity = 5, minFail = 3, passRateNew = 95, minNewRuns = 6, openRegression = false}"
+            description="{confidence = 95, pity = 5, minFail = 3, passRateNew, minNewRuns = 6, openRegression = false}"
         ),
     ] = None
 
@@ -131,7 +132,7 @@ def _runs(value: Any) -> Runs:
 
 
 def _options(given: Mapping[str, Any]) -> RegressionOptions:
-    """What is not given, or is no number, keeps its default."""
+    """What is not given, or is no number, keeps its default; of new tests a rate is asked only when it is given."""
     keys = {
         "confidence": "confidence",
         "pity": "pity",
@@ -140,6 +141,7 @@ def _options(given: Mapping[str, Any]) -> RegressionOptions:
         "minNewRuns": "min_new_runs",
     }
     numbers = {field: found for key, field in keys.items() if (found := exact(given.get(key))) is not None}
+    numbers.setdefault("pass_rate_new", Fraction(0))
     return RegressionOptions(**numbers, open_regression=given.get("openRegression") is True)
 
 
