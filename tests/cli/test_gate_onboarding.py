@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from pilotage.api import yaml
+from pilotage.cli import program
 
 Cli = Callable[..., Any]
 IMAGE = f"quay.example.com/tools/pilotage@sha256:{'ab' * 32}"
@@ -209,3 +211,42 @@ def test_the_runbook_names_only_commands_that_exist(cli: Cli, gate: Path, user: 
         shown = cli(*path, "--help")
         assert 0 == shown.code, words
         assert all(option in shown.out for option in options), words
+
+
+def containers(tree: Path) -> list[dict[str, Any]]:
+    """Every container that runs `pilotage`, in tasks and CronJobs."""
+    pipeline = yaml.load((tree / "repo" / ".tekton" / "pipelines" / "ho-release-gate.yaml").read_text())
+    tasks = [*pipeline["spec"]["tasks"], *pipeline["spec"]["finally"]]
+    jobs = [yaml.load(path.read_text()) for path in sorted((tree / "tenant").glob("cronjob-*.yaml"))]
+    return [
+        *(step for task in tasks for step in task["taskSpec"]["steps"]),
+        *(
+            each
+            for job in jobs
+            for each in job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+        ),
+    ]
+
+
+def test_every_container_gives_its_step_what_it_needs(cli: Cli, gate: Path, user: Path) -> None:
+    """The program knows each step and each option that is rendered, and whatever it must have comes as an option or a variable."""
+    cli("gate", "render", "-f", gate, "-o", "out")
+    steps = typer.main.get_command(program.build("gate")).commands["gate"].commands["step"].commands  # type: ignore[attr-defined]
+    found = containers(user / "out")
+    assert {each["args"][2] for each in found} == set(steps)
+    for container in found:
+        words = container["args"]
+        assert ["gate", "step"] == words[:2]
+        given = {each["name"] for each in container["env"]} | {
+            word for word in words[3:] if word.startswith("--")
+        }
+        known = {name for each in steps[words[2]].params for name in each.opts}
+        assert {word for word in words[3:] if word.startswith("--")} <= known, words
+        for option in steps[words[2]].params:
+            variables = [option.envvar] if isinstance(option.envvar, str) else (option.envvar or [])
+            if option.required:
+                assert given & {*option.opts, *variables}, f"{words[2]} {option.name}"
+            if any(
+                name.endswith("_FILE") and name.split("_")[0] in ("SLACK", "GANGWAY") for name in variables
+            ):
+                assert given & set(variables) or words[2] == "trigger", f"{words[2]} {option.name}"

@@ -112,6 +112,7 @@ def _container(step: Step, pins: Pins, given: tuple[str, ...]) -> dict[str, Any]
     environment: list[dict[str, Any]] = [
         {"name": "HOME", "value": "/tekton/home"},
         {"name": "GATE_NAMESPACE", "value": "$(context.taskRun.namespace)"},
+        {"name": "GATE_TIMEOUT", "value": step.timeout},
         {"name": "GATE_PIPELINE_RUN", "valueFrom": _label("tekton.dev/pipelineRun")},
         {"name": "GATE_SNAPSHOT_NAME", "valueFrom": _label(SNAPSHOT_LABEL)},
     ]
