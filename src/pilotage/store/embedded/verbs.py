@@ -145,7 +145,7 @@ class Verbs:
     ) -> Written:
         metadata = value["metadata"]
         version = metadata.get("resourceVersion", "")
-        if version.isdecimal() and int(version):
+        if version.isdecimal() and version.strip("0"):
             raise UnfitError("resourceVersion should not be set on objects to be created")
         self._name(tx, kind, metadata)
         key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
