@@ -33,6 +33,66 @@ DEADLINE = 30.0
 # Who may ask
 
 
+REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
+ACCESS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+
+
+async def test_whose_token_is_this() -> None:
+    """The one of the kubeconfig is the user's; another is nobody's; none is no question."""
+    async with served() as api:
+        user = {"username": "pilotage-admin", "groups": ["system:masters", "system:authenticated"]}
+        ran = await api.client.ask("POST", REVIEWS, {"spec": {"token": api.serving.identity.token}})
+        assert (201, {"authenticated": True, "user": user}) == (ran.code, ran.json()["status"])
+        ran = await api.client.ask("POST", REVIEWS, {"spec": {"token": "another"}})
+        assert (201, {"user": {}, "error": "invalid bearer token"}) == (ran.code, ran.json()["status"])
+        for token in ({}, {"token": ""}, {"token": 1}):
+            assert 400 == (await api.client.ask("POST", REVIEWS, {"spec": token})).code
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"user": "pilotage-admin"}, True),
+        ({"user": "jane"}, False),
+        ({"user": "jane", "groups": ["system:masters"]}, True),
+        ({"groups": ["developers"]}, False),
+        ({}, 422),
+        ({"user": ["jane"]}, 400),
+        ({"user": "jane", "groups": "developers"}, 400),
+    ],
+    ids=str,
+)
+async def test_what_may_others_do(spec: dict[str, Any], expected: bool | int) -> None:
+    """The user, and who belongs to the masters, may do everything; others nothing."""
+    async with served() as api:
+        asked = {**spec, "resourceAttributes": {"verb": "get", "resource": "pods"}}
+        ran = await api.client.ask("POST", ACCESS, {"spec": asked})
+        told = ran.json()
+        assert expected == (told["status"]["allowed"] if ran.code == 201 else ran.code)
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("/openapi/v2", "application/json"),
+        ("/openapi/v3/api/v1", "application/json"),
+        ("/apis", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"),
+        ("/api", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"),
+    ],
+)
+async def test_a_document_that_did_not_change_is_not_sent_again(path: str, accept: str) -> None:
+    """304 without a body for a client that names its tag; the document for one that names another."""
+    async with served() as api:
+        first = await api.client.ask("GET", path, headers={"Accept": accept})
+        tag = first.headers["Etag"]
+        for known in (tag, f"W/{tag}", f'"older", {tag}', "*"):
+            ran = await api.client.ask("GET", path, headers={"Accept": accept, "If-None-Match": known})
+            assert (304, "", tag) == (ran.code, ran.text, ran.headers["Etag"])
+        for other in ('"older"', "", tag.strip('"')):
+            ran = await api.client.ask("GET", path, headers={"Accept": accept, "If-None-Match": other})
+            assert (200, first.text) == (ran.code, ran.text)
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/version", "/api", "/apis", "/openapi/v2", MAPS, "/nowhere", "/healthzz"]
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from importlib import import_module
 from typing import Any, cast
@@ -59,10 +59,14 @@ _AGAIN_SECONDS = 1.0
 
 
 class Face:
-    """Everything that is served over one store. `run` follows the definitions, until it is cancelled."""
+    """Everything that is served over one store. `run` follows the definitions, until it is cancelled.
 
-    def __init__(self, store: FaceStore) -> None:
+    `knows` tells whether a token is the user's.
+    """
+
+    def __init__(self, store: FaceStore, knows: Callable[[str], bool] = lambda _token: False) -> None:
         self._store = store
+        self._knows = knows
         self._resources = Resources(store)
         self._kinds: Kinds | None = None
 
@@ -119,7 +123,7 @@ class Face:
 
     async def _document(self, request: Request) -> Answer | None:
         path = request.path
-        review = reviews.answer(request)
+        review = reviews.answer(request, self._knows)
         if review is not None:
             return review
         if path.rstrip("/") == "/version":
@@ -207,9 +211,19 @@ def _with_warnings(answer: Answer, warnings: Sequence[str]) -> Answer:
 
 
 def _get_only(request: Request, answer: Answer) -> Answer:
+    """A document for who may ask for it; for a client that has it already, word that it has not changed."""
     if request.method != "GET":
         raise forbidden_method()
-    return answer
+    tag = answer.headers.get("ETag")
+    if tag is None or answer.status != 200 or not _has(request.if_none_match, tag):
+        return answer
+    return Answer(b"", answer.content_type, answer.headers, 304)
+
+
+def _has(if_none_match: str, tag: str) -> bool:
+    """RFC 9110, section 13.1.2: any of several, and weak ones are as good."""
+    had = [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
+    return tag in had or had == ["*"]
 
 
 def _paths(kinds: Sequence[ServedKind]) -> list[str]:

@@ -15,6 +15,7 @@ import msgspec
 
 from pilotage.apiserver.refusals import RefusalError, bad_request, invalid_options
 from pilotage.store.base import DeleteOptions, ListOptions, WatchOptions, WriteOptions
+from pilotage.store.embedded.listing import unreadable_version
 from pilotage.store.schema.gotext import json_text
 from pilotage.store.schema.problems import Problem, forbidden, invalid, not_supported, required, too_long
 
@@ -23,13 +24,13 @@ __all__ = [
     "delete_options",
     "list_options",
     "manager_of",
-    "unreadable_version",
     "watch_options",
     "watch_seconds",
     "write_options",
 ]
 
 LONGEST_MANAGER = 128
+_MOST_DIGITS = 19
 _POLICIES = ("Foreground", "Background", "Orphan")
 _VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 
@@ -61,10 +62,10 @@ class Query:
         digits = text[1:] if text[0] in "+-" else text
         if not (digits.isascii() and digits.isdecimal()):
             raise bad_request(f"strconv.ParseInt: parsing {json_text(text)}: invalid syntax")
-        number = int(text)
-        if not -(2**63) <= number < 2**63:
+        is_long = len(digits.lstrip("0")) > _MOST_DIGITS
+        if is_long or not -(2**63) <= int(text) < 2**63:
             raise bad_request(f"strconv.ParseInt: parsing {json_text(text)}: value out of range")
-        return number
+        return int(text)
 
 
 def manager_of(agent: str) -> str:
@@ -136,7 +137,7 @@ def list_options(namespace: str, query: Query) -> ListOptions:
     if query.has("sendInitialEvents"):
         field = "sendInitialEvents"
         raise invalid_options("ListOptions", [forbidden(field, f"{field} is forbidden for list")])
-    if version and not (version.isascii() and version.isdecimal()):
+    if version and unreadable_version(version):
         raise bad_request(f"invalid resource version: {unreadable_version(version)}")
     return ListOptions(
         namespace=namespace,
@@ -158,7 +159,7 @@ def watch_options(namespace: str, query: Query) -> WatchOptions:
         raise invalid_options(
             "ListOptions", [forbidden(field, f"{field} is forbidden when continue is provided")]
         )
-    if version and not (version.isascii() and version.isdecimal()):
+    if version and unreadable_version(version):
         raise RefusalError(500, unreadable_version(version))
     return WatchOptions(
         namespace=namespace,
@@ -175,13 +176,6 @@ def watch_seconds(query: Query) -> int | None:
     """How long the client wants to watch; None: as long as the server likes. Raises RefusalError."""
     seconds = query.number("timeoutSeconds")
     return seconds if seconds is not None and seconds > 0 else None
-
-
-def unreadable_version(version: str) -> str:
-    return (
-        f"resourceVersion: Invalid value: {json_text(version)}: strconv.ParseUint: parsing"
-        f" {json_text(version)}: invalid syntax"
-    )
 
 
 class _Preconditions(msgspec.Struct):

@@ -23,6 +23,7 @@ class Request(msgspec.Struct, frozen=True):
     content_type: str = ""
     agent: str = ""
     host: str = ""
+    if_none_match: str = ""
     body: bytes = b""
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ from pilotage.apiserver.refusals import bad_request
 from pilotage.apiserver.requests import Request
 from pilotage.store.base import Api, Deleted, ListOptions, Page, UnfitError, WriteOptions, Written
 from pilotage.store.embedded.kinds import ServedKind
+from pilotage.store.embedded.listing import unreadable_version
 
 __all__ = ["NOWHERE", "FaceStore", "Resources", "include_of", "warning_headers"]
 
@@ -97,8 +98,8 @@ class Resources:
     async def _get(self, request: Request, target: Target, form: Form) -> Answer:
         version = request.query.text("resourceVersion")
         if version not in {"", "0"}:
-            if not (version.isascii() and version.isdecimal()):
-                raise UnfitError(options.unreadable_version(version))
+            if unreadable_version(version):
+                raise UnfitError(unreadable_version(version))
             # Only an API server that is behind would have to wait; a version that is yet to come is refused.
             await self._store.page(target.kind, ListOptions(namespace=NOWHERE, resource_version=version))
         item = await self._store.read(target.kind, target.key, target.subresource)

@@ -80,7 +80,7 @@ async def serving(
 
 class _Server:
     def __init__(self, store: FaceStore, identity: Identity, limits: Limits) -> None:
-        self._face = Face(store)
+        self._face = Face(store, identity.knows)
         self._identity = identity
         self._limits = limits
         self._requests = 0
@@ -225,6 +225,7 @@ def _read_head(received: web.BaseRequest) -> Request:
         content_type=headers.get("Content-Type", ""),
         agent=headers.get("User-Agent", ""),
         host=headers.get("Host", ""),
+        if_none_match=", ".join(headers.getall("If-None-Match", ())),
     )
 
 

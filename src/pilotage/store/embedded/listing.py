@@ -12,6 +12,7 @@ import binascii
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -31,10 +32,12 @@ from pilotage.store.embedded.selectors import (
 from pilotage.store.schema.gotext import json_text
 from pilotage.store.schema.problems import Problem, forbidden, not_supported
 
-__all__ = ["Selection", "Snapshots", "check_watch", "read_version"]
+__all__ = ["Selection", "Snapshots", "check_watch", "read_version", "unreadable_version"]
 
 _OPTIONS = Kind("meta.k8s.io", "v1", "ListOptions", "")
 _FORM = "meta.k8s.io/v1"
+_MOST_DIGITS = 20
+_MOST_JOINED = 4
 _KEPT_BYTES = 64 << 20
 _TOO_OLD = "The resourceVersion for the provided list is too old."
 _INCONSISTENT = (
@@ -113,12 +116,21 @@ def read_version(text: str) -> int:
     """0 for an empty version. Raises BadRequestError when it is none."""
     if not text:
         return 0
-    if not (text.isascii() and text.isdecimal()):
-        raise BadRequestError(
-            f"resourceVersion: Invalid value: {json_text(text)}: strconv.ParseUint: parsing {json_text(text)}:"
-            " invalid syntax"
-        )
+    problem = unreadable_version(text)
+    if problem:
+        raise BadRequestError(problem)
     return int(text)
+
+
+def unreadable_version(text: str) -> str:
+    """Why a text is no version, in the words of the server; empty for one that is: 64 bits, in digits."""
+    if not (text.isascii() and text.isdecimal()):
+        why = "invalid syntax"
+    elif len(text.lstrip("0")) > _MOST_DIGITS or int(text) >= 1 << 64:
+        why = "value out of range"
+    else:
+        return ""
+    return f"resourceVersion: Invalid value: {json_text(text)}: strconv.ParseUint: parsing {json_text(text)}: {why}"
 
 
 def check_list(options: ListOptions) -> None:
@@ -241,8 +253,10 @@ def _rows(connection: sqlite3.Connection, type_: str, namespace: str, selection:
     if selection.name is not None and namespace:
         body = rows.read(connection, type_, ObjectKey(namespace, selection.name))
         return [] if body is None else [(namespace, selection.name, 0, body)]
+    # A few of them make the rows few; the selection looks at the others, too, and a join has its limit.
     equal = {each.key: each.values[0] for each in selection.labels if each.operator == "="}
     if equal:
+        equal = dict(islice(equal.items(), _MOST_JOINED))
         return [_as_row(body) for body in rows.read_list(connection, type_, namespace, equal)]
     return rows.read_page(connection, type_, namespace, None, 0)
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import orjson
+
 from pilotage.store.base import BadRequestError, InvalidObjectError
 
 __all__ = ["go_name", "json_patch", "merge_patch"]
 
+MOST_COPIED = 3 << 20
+"""Bytes that the copies of one JSON patch may add up to, as the server has it: copies of copies double with each operation."""
+_MOST_DIGITS = 18
 _GO_NAMES = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
 
 
@@ -58,14 +63,34 @@ def json_patch(value: Any, patch: Any) -> Any:
             " []handlers.jsonPatchOp"
         )
     result = copy.deepcopy(value)
+    room = MOST_COPIED
     try:
         for operation in patch:
+            if isinstance(operation, dict) and operation.get("op") == "copy":
+                room = _left(room, _copied(result, _source(operation)))
             result = _performed(result, operation)
+        _size(result)
     except _MissingError:
         raise InvalidObjectError(
             "the server rejected our request due to an error in our request", details={"causes": ()}
         ) from None
     return result
+
+
+def _left(room: int, copied: Any) -> int:
+    """Of the bytes that may be copied, after one more copy."""
+    left = room - _size(copied)
+    if left < 0:
+        raise _MissingError
+    return left
+
+
+def _size(value: Any) -> int:
+    """In JSON. Raises what means a value that is too deep to be written."""
+    try:
+        return len(orjson.dumps(value))
+    except TypeError:
+        raise _MissingError from None
 
 
 def _performed(value: Any, operation: Any) -> Any:
@@ -125,7 +150,7 @@ def _index(items: list[Any], step: str, *, may_append: bool = False) -> int:
     if may_append and step == "-":
         return len(items)
     number = step.removeprefix("-")
-    if not number.isascii() or not number.isdigit():
+    if not number.isascii() or not number.isdigit() or len(number) > _MOST_DIGITS:
         raise _MissingError
     index = int(step) + (len(items) if step.startswith("-") else 0)
     if not 0 <= index < len(items) + may_append:
@@ -163,7 +188,8 @@ def _set(value: Any, path: list[str], new: Any) -> Any:
 
 def _added(value: Any, path: list[str], new: Any) -> Any:
     if not path:
-        return new
+        # The server's library adds to something.
+        raise _MissingError
     holder = _at(value, path[:-1])
     if isinstance(holder, list):
         holder.insert(_index(holder, path[-1], may_append=True), new)

@@ -9,6 +9,7 @@ import msgspec
 import orjson
 
 from pilotage.api.meta import Header, Kind, Meta, Object, ObjectKey
+from pilotage.store.base import BadRequestError
 from pilotage.store.embedded import rows
 from pilotage.store.embedded.database import Transaction
 from pilotage.store.embedded.events import as_version
@@ -31,8 +32,14 @@ def type_of(kind: Kind) -> str:
 
 
 def encode(value: Mapping[str, Any]) -> bytes:
-    """Keys sorted, as the API server prints custom resources: equal objects are equal bytes."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    """Keys sorted, as the API server prints custom resources: equal objects are equal bytes.
+
+    Raises BadRequestError for an object, with what the API adds, that is nested deeper than can be written.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        raise BadRequestError("the object is nested too deep") from None
 
 
 def kind_of(value: Mapping[str, Any]) -> Kind:

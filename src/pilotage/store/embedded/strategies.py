@@ -235,8 +235,8 @@ def _quality(spec: Mapping[str, Any]) -> str:
 
 def _remember_versions(value: dict[str, Any]) -> None:
     """Every version that objects may be stored in."""
-    status = value.setdefault("status", {})
-    stored = status.setdefault("storedVersions", [])
+    status = value["status"] = value.get("status") or {}
+    stored = status["storedVersions"] = status.get("storedVersions") or []
     stored += [
         version["name"]
         for version in value.get("spec", {}).get("versions") or ()
