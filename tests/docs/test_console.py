@@ -22,7 +22,7 @@ PAGES = sorted(
     page for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"))
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-CALL = re.compile(r"(?<![\w./-])pilotage ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)([^`|;&()]*)")
+CALL = re.compile(r"(?<![\w./-])pilotage ((?:[a-z][a-z-]*)(?: [a-z][a-z0-9-]*){0,2})([^`|;&()]*)")
 
 
 class Step(NamedTuple):

@@ -215,11 +215,9 @@ class Tenant:
 
 
 async def furnish(store, *definitions: dict[str, Any], snapshots=()) -> None:
-    await store.create(
-        NAMESPACE,
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TENANT}},
-        manager="test",
-    )
+    for name in (TENANT, "rhtap-releng-tenant"):
+        manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        await store.create(NAMESPACE, manifest, manager="test")
     for kind in (SNAPSHOT, RELEASE, RELEASE_PLAN, RELEASE_PLAN_ADMISSION, PIPELINE_RUN):
         await store.create(DEFINITION, definition_of(kind), manager="test")
     for manifest in definitions:

@@ -425,6 +425,39 @@ async def test_a_release_is_a_promotion_when_the_ledger_is_lost(tenant):
     assert not any("promotion" in text for text in inbox.got), inbox.got
 
 
+@pytest.mark.parametrize(("outcome", "state"), [("Succeeded", "promoted"), ("Failed", "promotion-failed")])
+async def test_a_release_that_outlasts_its_pipeline_is_found_out(tenant, outcome, state):
+    """Tekton ended the pipeline while the Release was under way: the hourly check writes down what became of it, and tells."""
+    (digest,) = {(await tenant.snapshot()).value()["spec"]["components"][0]["containerImage"].split("@")[1]}
+    name = f"gate-aro-hcp-{digest[7:19]}-r1"
+    tenant.releases.outcomes = {name: outcome}
+    tenant.releases.took = 5 * 3600
+    pipeline = Pipeline(tenant, Playbook())
+    await trigger_all(tenant.place, NIGHT)
+    for task in (pipeline.extract, pipeline.e2e, pipeline.evaluate):
+        pipeline.results |= (await task()).results
+
+    async def killed() -> None:
+        if (await tenant.runs())[0].status.message.endswith("is Progressing"):
+            raise Killed
+
+    tenant.clock.neighbours.append(killed)
+    with pytest.raises(Killed):
+        await pipeline.release()
+    tenant.clock.neighbours.remove(killed)
+    await stale_check(tenant.place, pipeline.inbox)
+    assert "promoting" == (await tenant.runs())[0].status.state
+    await tenant.clock.sleep(7 * 3600)
+    await stale_check(tenant.place, pipeline.inbox)
+
+    (run,) = await tenant.runs()
+    assert (state, 1) == (run.status.state, len(pipeline.inbox.got)), pipeline.inbox.got
+
+
+class Killed(Exception):  # noqa: N818 -- it is no error
+    """By Tekton."""
+
+
 async def test_another_chat_is_told_nothing(tenant):
     """Each check speaks for the gates of its own Secret."""
     assert 3 == (await stale_check(tenant.place, Inbox("other/url"))).code

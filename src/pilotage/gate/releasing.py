@@ -98,7 +98,7 @@ class Releasing:
         """Until the end. Raises RemoteError when the cluster does not let us, or does not answer until the deadline."""
         while True:
             try:
-                found = await self._step(run, gate, plan)
+                found = await self.step(run, gate, plan)
             except ConflictError:
                 found = 1.0
             except LaterError as error:
@@ -116,8 +116,8 @@ class Releasing:
                 )
             await self._clock.sleep(found)
 
-    async def _step(self, run: ObjectKey, gate: Gate, plan: str) -> ReleaseEnd | float:
-        """As far as it gets now; the seconds until the next look."""
+    async def step(self, run: ObjectKey, gate: Gate, plan: str) -> ReleaseEnd | float:
+        """As far as it gets now; the seconds until the next look. Raises ConflictError, and what the cluster raises."""
         entry = await self._ledger.read(run)
         before = _ended(entry)
         if before is not None:
