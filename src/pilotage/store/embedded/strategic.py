@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from pilotage.store.base import BadRequestError
 from pilotage.store.embedded.patching import go_name
 from pilotage.store.embedded.schema import Shape
@@ -76,7 +78,10 @@ def _list(present: Any, patch: list[Any], shape: Shape) -> list[Any]:
     before = present if isinstance(present, list) else []
     key = shape.patch_key
     if key == "":
-        united = [*before, *(item for item in dict.fromkeys(patch) if item not in before)]
+        united = [*before]
+        for item in patch:
+            if item not in united:
+                united.append(item)
         return _ordered(united, patch, before, shape)
     if key is None:
         return [_plain(item) for item in patch]
@@ -112,8 +117,8 @@ def _ordered(items: list[Any], order: list[Any], before: list[Any], shape: Shape
     """The items that `order` names in its order; of the others, those that stood in front of the next of them `before` come first."""
     key = shape.patch_key
 
-    def identity(item: Any) -> Any:
-        return item.get(key) if key and isinstance(item, dict) else item
+    def identity(item: Any) -> bytes:
+        return orjson.dumps(item.get(key) if key and isinstance(item, dict) else item)
 
     wanted = {identity(item): number for number, item in enumerate(order)}
     place = {identity(item): number for number, item in enumerate(before)}
