@@ -1,5 +1,6 @@
 """The tasks of the pipeline, from the Snapshot to the Release, each in a process of its own: the ledger is all they share."""
 
+import asyncio
 import json
 import re
 from datetime import timedelta
@@ -193,6 +194,24 @@ async def test_the_step_ends_before_tekton_kills_it_and_goes_on_afterwards(tenan
     end = await pipeline.e2e()
 
     assert (0, 2, ()) == (end.code, len(pipeline.prow.book.starts), pipeline.prow.book.duplicates)
+
+
+async def test_a_snapshot_that_is_labelled_again_starts_no_job_twice(tenant):
+    """Two PipelineRuns follow one run: every attempt is started once, and one Release is made."""
+    pipeline, other = Pipeline(tenant, Playbook()), Pipeline(tenant, Playbook())
+    other.prow = pipeline.prow
+    await trigger_all(tenant.place, NIGHT)
+    for each, name in ((pipeline, tenant.integration.started[0][1]), (other, "labelled-again")):
+        each.name = name
+        each.results |= (await each.extract()).results
+
+    ends = await asyncio.gather(pipeline.e2e(), other.e2e())
+    released = await asyncio.gather(pipeline.release(), other.release())
+
+    assert pipeline.results["run"] == other.results["run"]
+    assert ([0, 0], [0, 0]) == ([end.code for end in ends], released)
+    assert ((), 2) == (pipeline.prow.book.duplicates, len(pipeline.prow.book.starts))
+    assert 1 == len((await tenant.store.list(RELEASE, TENANT)).items)
 
 
 async def test_a_cancelled_run_ends_its_step(tenant):
