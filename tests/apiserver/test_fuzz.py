@@ -131,21 +131,21 @@ async def _judge_lines(stream: Stream) -> None:
         await lines.aclose()
 
 
-@law(250)
+@law(60)
 @given(st.lists(fuzzing.wild, min_size=1, max_size=6))
 def test_whatever_is_sent_is_answered(talk: Talk, requests: list[Request]):
     """Paths, queries, headers and bodies of any kind: a refusal that says why, or what was asked for."""
     talk.hold(requests)
 
 
-@law(350)
+@law(60)
 @given(st.lists(fuzzing.aimed, min_size=1, max_size=4))
 def test_objects_that_are_nearly_right_are_judged(talk: Talk, requests: list[Request]):
     """Manifests, patches of each form and delete options in which a few places are wrong."""
     talk.hold(requests)
 
 
-@law(250)
+@law(40)
 @given(fuzzing.definitions, st.lists(fuzzing.custom, max_size=2))
 def test_definitions_that_are_nearly_right_are_judged(talk: Talk, definition: Request, uses: list[Request]):
     """Schemas, rules, columns and paths of definitions in which a few places are wrong; and their objects, if they are taken."""
@@ -304,7 +304,7 @@ def test_what_the_documents_describe_is_answered(talk: Talk, group: str):
     operations = [found.ok() for found in schema.get_all_operations()]
     drawn = st.sampled_from(operations).flatmap(lambda operation: operation.as_strategy())
 
-    @law(25)
+    @law(8)
     @given(drawn)
     def holds(case: Any) -> None:
         talk.hold([_as_request(case)])
@@ -384,7 +384,7 @@ def _code(answered: bytes) -> int:
     return int(answered.split(b" ", 2)[1])
 
 
-@law(120)
+@law(40)
 @given(st.sampled_from(METHODS), fuzzing.paths, fuzzing.queries, CREDENTIALS, st.binary(max_size=20))
 def test_nobody_is_told_anything(
     loopback: Loopback, method: str, path: str, query: str, credential: str | None, body: bytes
@@ -408,7 +408,7 @@ def test_nobody_is_told_anything(
     assert _code(answered) in allowed, answered[:300]
 
 
-@law(120)
+@law(40)
 @given(
     st.sampled_from(METHODS) | st.text(max_size=5),
     fuzzing.paths | st.text(max_size=20),

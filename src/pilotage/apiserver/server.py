@@ -188,7 +188,10 @@ class _Server:
         response = web.StreamResponse(headers={**_HEADERS, **stream.headers})
         response.content_type = "application/json"
         response.enable_chunked_encoding()
-        await response.prepare(received)
+        try:
+            await response.prepare(received)
+        except ConnectionError:
+            return response  # gone before it heard anything
         transport = received.transport
         if transport is None:
             return response

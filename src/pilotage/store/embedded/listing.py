@@ -12,7 +12,7 @@ import binascii
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -36,6 +36,7 @@ __all__ = ["Selection", "Snapshots", "check_watch", "read_version", "unreadable_
 
 _OPTIONS = Kind("meta.k8s.io", "v1", "ListOptions", "")
 _FORM = "meta.k8s.io/v1"
+_BATCH = 256
 _MOST_DIGITS = 20
 _MOST_JOINED = 4
 _KEPT_BYTES = 64 << 20
@@ -199,7 +200,24 @@ class Snapshots:
         else:
             version, after = _wanted_version(connection, type_, options, current), None
             source = iter(_rows(connection, type_, options.namespace, selection))
-        return self._cut(kind, traits, selection, options, version, source)
+        page, last = self._cut(kind, traits, selection, options, version, source)
+        if last is None or not selection.is_everything:
+            return page
+        remaining = self._count(connection, type_, options, version, (last[0], last[1]))
+        return msgspec.structs.replace(page, remaining=remaining)
+
+    def _count(
+        self,
+        connection: sqlite3.Connection,
+        type_: str,
+        options: ListOptions,
+        version: int,
+        after: tuple[str, str],
+    ) -> int:
+        """How many objects of that version follow."""
+        if not options.continuation or not rows.has_changed(connection, type_, version):
+            return rows.count(connection, type_, options.namespace, after)
+        return sum(1 for _ in self._rest(connection, type_, options.namespace, version, after))
 
     def _cut(
         self,
@@ -209,7 +227,8 @@ class Snapshots:
         options: ListOptions,
         version: int,
         source: Iterator[Row],
-    ) -> Page:
+    ) -> tuple[Page, Row | None]:
+        """One page, and the last row of it when more follow."""
         found: list[Object] = []
         last: Row | None = None
         limit = max(0, options.limit)
@@ -218,19 +237,22 @@ class Snapshots:
             if not selection.is_everything and item not in selection:
                 continue
             if limit and len(found) == limit and last is not None:
-                rest = [row, *source]
-                token = _token(version, last)
                 if not options.continuation:
-                    self._keep((storage_type(kind.group, kind.kind), options.namespace, version), rest)
-                remaining = len(rest) if selection.is_everything else None
-                return Page(tuple(found), str(version), token, remaining)
+                    name = (storage_type(kind.group, kind.kind), options.namespace, version)
+                    self._keep(name, chain((row,), source))
+                return Page(tuple(found), str(version), _token(version, last)), last
             found.append(item)
             last = row
-        return Page(tuple(found), str(version))
+        return Page(tuple(found), str(version)), None
 
-    def _keep(self, name: tuple[str, str, int], rest: list[Row]) -> None:
-        if sum(len(row[3]) for row in rest) > _KEPT_BYTES:
-            return
+    def _keep(self, name: tuple[str, str, int], source: Iterable[Row]) -> None:
+        """Unless it is too much, which shows before all of it was read."""
+        rest, size = [], 0
+        for row in source:
+            rest.append(row)
+            size += len(row[3])
+            if size > _KEPT_BYTES:
+                return
         self._kept[name] = rest
         self._kept.move_to_end(name)
         total = sum(len(row[3]) for kept in self._kept.values() for row in kept)
@@ -242,7 +264,7 @@ class Snapshots:
         self, connection: sqlite3.Connection, type_: str, namespace: str, version: int, after: tuple[str, str]
     ) -> Iterator[Row]:
         if not rows.has_changed(connection, type_, version):
-            return iter(rows.read_page(connection, type_, namespace, after, 0))
+            return _read_on(connection, type_, namespace, after)
         kept = self._kept.get((type_, namespace, version))
         if kept is None:
             raise ExpiredError(_INCONSISTENT)
@@ -258,7 +280,19 @@ def _rows(connection: sqlite3.Connection, type_: str, namespace: str, selection:
     if equal:
         equal = dict(islice(equal.items(), _MOST_JOINED))
         return [_as_row(body) for body in rows.read_list(connection, type_, namespace, equal)]
-    return rows.read_page(connection, type_, namespace, None, 0)
+    return _read_on(connection, type_, namespace, None)
+
+
+def _read_on(
+    connection: sqlite3.Connection, type_: str, namespace: str, after: tuple[str, str] | None
+) -> Iterator[Row]:
+    """What follows `after`, read no further than it is looked at: a page costs what is in it, not what is behind it."""
+    while True:
+        batch = rows.read_page(connection, type_, namespace, after, _BATCH)
+        yield from batch
+        if len(batch) < _BATCH:
+            return
+        after = batch[-1][:2]
 
 
 def _as_row(body: bytes) -> Row:
