@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from bench._figures import growth, held
 
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.runtime.clock import SystemClock
 from pilotage.store.embedded import EmbeddedStore
+from pilotage.store.embedded.builtin import BUILT_IN
 
 __all__ = ["run"]
 
@@ -27,6 +29,10 @@ OBJECTS = 10_000
 WRITERS = 64
 WRITES = 6_400
 ROUNDS = 3
+RULES = 60
+"""About as many as the definition of NodePool has."""
+FORKED = (100, 1_000, 10_000, 100_000)
+DEFINITION = BUILT_IN["apiextensions.k8s.io", "CustomResourceDefinition"].kind
 
 
 def node_pool(number: int, size: int = 4_700) -> dict[str, Any]:
@@ -138,12 +144,87 @@ async def _measure(folder: Path) -> dict[str, Any]:
         "flushes_per_second": 1 / flush,
         "durable_writes_per_second_64_writers": statistics.median(grouped),
         "durable_writes_per_second_1_writer": statistics.median(alone),
-        "writes_to_flushes": statistics.median(grouped) * flush,
+        "writes_to_flushes": held(statistics.median(grouped) * flush, least=0.6),
         **result,
+        **await _ruled(),
+        "fork": await _forks(),
         "file_bytes": path.stat().st_size,
         "objects": OBJECTS,
         "rounds": ROUNDS,
     }
+
+
+async def _ruled() -> dict[str, Any]:
+    """An apply that changes nothing, and one that changes a NodePool whose definition has as many rules as the real one."""
+    async with await EmbeddedStore.open(None, SystemClock()) as store:
+        await store.create(DEFINITION, _defined(), manager="bench")
+        pool = node_pool(1)
+        key = ObjectKey(pool["metadata"]["namespace"], pool["metadata"]["name"])
+        await store.apply(POOL, key, pool, manager="steady")
+
+        async def apply() -> None:
+            await store.apply(POOL, key, pool, manager="steady")
+
+        async def change() -> None:
+            pool["spec"]["replicas"] = (pool["spec"]["replicas"] + 1) % 9
+            await apply()
+
+        return {
+            "apply_unchanged_with_rules_seconds": held(await _seconds(apply, 300), most=0.001),
+            "validated_update_seconds": held(await _seconds(change, 300), most=0.005),
+            "rules": RULES,
+        }
+
+
+def _defined() -> dict[str, Any]:
+    text = {"type": "string"}
+    spec = {
+        "type": "object",
+        "x-kubernetes-preserve-unknown-fields": True,
+        "properties": {
+            "clusterName": {**text, "x-kubernetes-validations": [_rule("self == oldSelf")]},
+            "replicas": {"type": "integer"},
+            "release": {"type": "object", "properties": {"image": text}},
+            "management": {
+                "type": "object",
+                "properties": {"upgradeType": text, "autoRepair": {"type": "boolean"}},
+            },
+        },
+        "x-kubernetes-validations": [
+            _rule(f"!has(self.replicas) || self.replicas < {1000 + number} || has(self.release.image)")
+            for number in range(RULES - 1)
+        ],
+    }
+    schema = {"type": "object", "properties": {"spec": spec}}
+    version = {
+        "name": POOL.version,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+    }
+    names = {"plural": POOL.plural, "kind": POOL.kind}
+    return {
+        "metadata": {"name": POOL.resource},
+        "spec": {"group": POOL.group, "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
+def _rule(rule: str) -> dict[str, str]:
+    return {"rule": rule, "message": "is not as it should be"}
+
+
+async def _forks() -> dict[str, Any]:
+    """A store in memory, copied."""
+    seconds = {}
+    for size in FORKED:
+        async with await EmbeddedStore.open(None, SystemClock()) as store:
+            await store.restore(Object.of(stored_node_pool(number)) for number in range(size))
+
+            async def fork(store: EmbeddedStore = store) -> None:
+                await (await store.fork()).close()
+
+            seconds[size] = await _seconds(fork, 3)
+    return {**growth(seconds), "fork_10000_seconds": held(seconds[10_000], most=1.0)}
 
 
 def run() -> dict[str, Any]:
