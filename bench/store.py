@@ -195,7 +195,7 @@ def _defined() -> dict[str, Any]:
             for number in range(RULES - 1)
         ],
     }
-    schema = {"type": "object", "properties": {"spec": spec}}
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {"spec": spec}}
     version = {
         "name": POOL.version,
         "served": True,
