@@ -11,7 +11,7 @@ kilobytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -78,6 +78,7 @@ class Ledger:
         self._store = store
         self._clock = clock
         self._on_write = on_write
+        self._set_back: dict[ObjectKey, tuple[datetime, float]] = {}
 
     async def read(self, key: ObjectKey) -> Entry:
         """Straight from the store, never from a cache. Raises NotFoundError."""
@@ -95,9 +96,23 @@ class Ledger:
         return Entry.of(written)
 
     def now(self, entry: Entry) -> datetime:
-        """The time by which the run goes on: a clock that is set back gives nobody more time."""
-        seen = read_instant(entry.status.last_seen)
-        return max(self._clock.now(), seen) if seen else self._clock.now()
+        """The time by which the run goes on: a clock that is set back gives nobody more time, and holds nobody up.
+
+        Where the clock is behind what the run has seen, its time goes on from there, by the seconds that really pass.
+        """
+        now, seen = self._clock.now(), read_instant(entry.status.last_seen)
+        if seen is None or (seen <= now and entry.key not in self._set_back):
+            return now
+        passed = self._clock.monotonic()
+        began, since = self._set_back.get(entry.key, (seen, passed))
+        going_on = began + timedelta(seconds=passed - since)
+        if now >= max(seen, going_on):
+            self._set_back.pop(entry.key, None)
+            return now
+        if seen > going_on:
+            began, since, going_on = seen, passed, seen
+        self._set_back[entry.key] = (began, since)
+        return going_on
 
 
 def stated(status: msgspec.Struct) -> dict[str, Any]:

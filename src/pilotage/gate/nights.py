@@ -111,7 +111,13 @@ class GateController:
         schedule = parse(gate.spec.schedule, gate.spec.time_zone)
         status = gate.status
         began = read_instant(gate.spec.onboarded_at) or read_instant(found.meta.creation_timestamp) or now
-        last = read_instant(status.last_slot) or began
+        acted = read_instant(status.last_slot)
+        if acted is not None and acted > now:
+            # A clock that ran ahead acted on that slot. The nights until then are to come all the same, from now on; triggers
+            # have names, so a night that had its run has no other.
+            acted = now
+            status = msgspec.structs.replace(status, last_slot=rfc3339(now))
+        last = acted or began
         slot = due(schedule, last, now).slot
         status = msgspec.structs.replace(status, next_tick=rfc3339(next_slot(schedule, max(now, last))))
         if slot is not None:

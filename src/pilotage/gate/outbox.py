@@ -84,7 +84,9 @@ class OutboxController:
         if note.status.delivered_at:
             return await self._keep(found, note.status, now)
         due = read_instant(note.status.next_at)
-        if due is not None and due > now:
+        if (
+            due is not None and now < due <= now + _PATIENCE
+        ):  # later than that, a clock was ahead when it was written
             return Result(requeue_after=(due - now).total_seconds())
         sink = self._sinks.get(note.spec.channel)
         if sink is None:
@@ -103,7 +105,7 @@ class OutboxController:
             body = sink.render(message, created, plain=note.status.plain)
             reply = await sink.post(body)
             now, status = self._clock.now(), note.status
-            first = read_instant(status.first_at) or now
+            first = min(read_instant(status.first_at) or now, now)
             tried = {"attempts": status.attempts + 1, "first_at": rfc3339(first), "next_at": ""}
             match after(reply, Attempt(status.attempts + 1, first, now, status.plain)):
                 case Delivered():

@@ -239,7 +239,6 @@ def _judged(moment: Moment, status: GateRunStatus) -> _Step:
         verdict_reason=outcome.reason,
         evaluated_at=moment.stamp,
         finished_at=moment.stamp if state in ENDED else "",
-        suspended_since="",
     )
     if moment.settings.fail_fast and state in ENDED:
         status = _without_unsent(moment, status)
