@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import threading
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,3 +109,27 @@ def test_an_outside_that_cannot_be_is_refused(cli, arguments, code) -> None:
 
     assert 2 == ran.code
     assert f"error: {code}: " in ran.err
+
+
+def test_prometheus_reads_the_figures_of_the_gate(
+    cli, start, user: Path, prow: Prow, outside, eventually
+) -> None:
+    """With --listen the process tells how it is alive, its gates, and how Prow was asked."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = start("serve", "--data-dir", "d", "--listen", f"127.0.0.1:{port}", *outside)
+    running.wait_for("running in")
+    furnish(cli, user)
+    assert 0 == cli("gate", "trigger", "aro-hcp", "--data-dir", "d").code
+    eventually(lambda: len(prow.starts), lambda count: count == 2)
+
+    def read(path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+            return answer.read().decode()
+
+    assert "ok\n" == read("/livez")
+    eventually(
+        lambda: read("/metrics"), lambda text: 'pilotage_gate_gangway_requests_total{code="200"} 2' in text
+    )
+    assert 0 == running.end(signal.SIGTERM).code

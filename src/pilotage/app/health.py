@@ -1,4 +1,4 @@
-"""The small HTTP server of `pilotage run`: is it alive, is it ready, and how does it go?
+"""The small HTTP server of `pilotage run`, and of `pilotage serve`: is it alive, is it ready, and how does it go?
 
     /livez, /healthz   200 while the process turns its event loop
     /readyz            200 when it does its part, leading or standing by; 503 with what is in the way
@@ -10,7 +10,7 @@ Everything is in plain text and holds no secret: kinds, error texts of the API s
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
@@ -20,7 +20,7 @@ from pilotage.app.gate import figures
 from pilotage.app.measures import CONTENT_TYPE, Measures
 from pilotage.app.run import Controllers
 
-__all__ = ["address_of", "served"]
+__all__ = ["address_of", "measured", "served"]
 
 
 def address_of(text: str) -> tuple[str, int]:
@@ -34,7 +34,30 @@ def address_of(text: str) -> tuple[str, int]:
 @contextlib.asynccontextmanager
 async def served(controllers: Controllers, address: tuple[str, int]) -> AsyncIterator[str]:
     """Serve while the block runs; gives the address that it came to be. Raises RemoteError `AddressInUse`."""
-    runner = web.AppRunner(_application(controllers), access_log=None, handle_signals=False)
+    async with _listening(_application(controllers), address) as url:
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def measured(metrics: Callable[[], Awaitable[str]], address: tuple[str, int]) -> AsyncIterator[str]:
+    """As `served`, for a process that is ready as long as it lives: `metrics` gives what Prometheus reads."""
+
+    async def alive(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def figures(_request: web.Request) -> web.Response:
+        return web.Response(body=(await metrics()).encode(), headers={"Content-Type": CONTENT_TYPE})
+
+    application = web.Application()
+    application.add_routes([web.get(path, alive) for path in ("/livez", "/healthz", "/readyz")])
+    application.add_routes([web.get("/metrics", figures)])
+    async with _listening(application, address) as url:
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def _listening(application: web.Application, address: tuple[str, int]) -> AsyncIterator[str]:
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
     await runner.setup()
     try:
         site = web.TCPSite(runner, *address)

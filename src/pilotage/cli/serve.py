@@ -68,6 +68,9 @@ def serve(
             "--dead-man", metavar="FILE", help="An address to call after each look of the watchman."
         ),
     ] = None,
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Health and metrics; off for none.")
+    ] = "off",
     *,
     access: ImageAccess,
 ) -> None:
@@ -82,6 +85,7 @@ def serve(
     Example: pilotage serve --data-dir gate --port 6443
     """
     from pilotage.app.gate.hosting import GateOutside, read_channels, read_rate
+    from pilotage.app.health import address_of
 
     outside = GateOutside(
         gangway=gangway,
@@ -93,6 +97,7 @@ def serve(
         events=read_channels("--events", events or ()),
         dead_man_file=dead_man,
         ca_file=access.ca_file,
+        listen=None if listen == "off" else address_of(listen),
     )
     raise typer.Exit(asyncio.run(_serve(port, access, outside)))
 

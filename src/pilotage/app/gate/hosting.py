@@ -16,9 +16,12 @@ from typing import Final
 import msgspec
 
 from pilotage.api.errors import InputError
+from pilotage.app import health
+from pilotage.app.gate.figures import metrics
 from pilotage.app.gate.keys import instance_key
 from pilotage.app.images import Images
 from pilotage.gate.controllers import GateServices, controllers
+from pilotage.gate.countedrunner import CountedRunner
 from pilotage.gate.pacer import Pacer
 from pilotage.gate.pacing import DEFAULT_RATE, Rate
 from pilotage.gate.prow import GangwayRunner, ProwSettings
@@ -38,7 +41,10 @@ _CHANNEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
 class GateOutside(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the gate finds Prow, and whom it tells. `slack` and `events` map channels to files that hold their addresses."""
+    """Where the gate finds Prow, and whom it tells. `slack` and `events` map channels to files that hold their addresses.
+
+    `listen` is where Prometheus finds its figures, None for nowhere.
+    """
 
     gangway: str
     deck: str
@@ -49,6 +55,7 @@ class GateOutside(msgspec.Struct, frozen=True, kw_only=True):
     events: Mapping[str, Path] = {}
     dead_man_file: Path | None = None
     ca_file: Path | None = None
+    listen: tuple[str, int] | None = None
 
 
 @contextlib.asynccontextmanager
@@ -63,6 +70,7 @@ async def real_gate(
     clock = SystemClock()
     wire = Wire(WireSettings(ca_file=outside.ca_file, environment=os.environ), clock)
     settings = ProwSettings(outside.gangway, outside.deck, outside.artifacts, outside.token_file)
+    prow = CountedRunner(GangwayRunner(settings, wire))
     sinks: tuple[Sink, ...] = (
         *(SlackSink(channel, file, wire) for channel, file in outside.slack.items()),
         *(CloudEventSink(channel, file, wire) for channel, file in outside.events.items()),
@@ -70,7 +78,7 @@ async def real_gate(
     services = GateServices(
         store=store,
         clock=clock,
-        runner=GangwayRunner(settings, wire),
+        runner=prow,
         promoter=RegistryPromoter(
             lambda _image: images.direct, lambda _image: images.registry, instance_key(directory)
         ),
@@ -80,6 +88,10 @@ async def real_gate(
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(wire.close)
+        if outside.listen is not None:
+            await stack.enter_async_context(
+                health.measured(lambda: metrics(store, clock.now(), prow.requests), outside.listen)
+            )
         yield await stack.enter_async_context(
             Runner(store, controllers(services), clock, on_change=on_change)
         )

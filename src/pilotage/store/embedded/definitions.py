@@ -14,6 +14,7 @@ import msgspec
 import orjson
 
 from pilotage.api.meta import Kind, ObjectKey
+from pilotage.api.prepared import prepared
 from pilotage.store.base import NotFoundError
 from pilotage.store.embedded import rows
 from pilotage.store.embedded.builtin import BUILT_IN, Builtin
@@ -210,6 +211,7 @@ class _GroupOf(msgspec.Struct):
     group: str = ""
 
 
+@prepared
 class _Grouped(msgspec.Struct):
     spec: _GroupOf = msgspec.field(default_factory=_GroupOf)
 

@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from pilotage.api.meta import Kind
+from pilotage.api.prepared import prepared
 from pilotage.store.embedded.reviews import Review
 from pilotage.store.schema.builtin.values import is_selected, unlabelled
 
@@ -29,6 +30,7 @@ EXEMPT = frozenset(HOOK_TYPES)
 """Nobody is asked about those: a broken webhook could not be taken away."""
 
 
+@prepared
 class Rule(msgspec.Struct, frozen=True, rename="camel"):
     operations: tuple[str, ...] = ()
     api_groups: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from pilotage.api.meta import Kind, Object, ObjectKey
+from pilotage.api.prepared import prepared
 from pilotage.store.base import AheadError, BadRequestError, ExpiredError, ListOptions, Page, WatchOptions
 from pilotage.store.embedded import rows
 from pilotage.store.embedded.kinds import KindTraits, storage_type
@@ -170,6 +171,7 @@ def check_watch(options: WatchOptions) -> None:
         raise invalid(_OPTIONS, "", problems)
 
 
+@prepared
 class _Token(msgspec.Struct):
     v: str = ""
     rv: int = 0

@@ -20,6 +20,7 @@ import msgspec
 import orjson
 
 from pilotage.api.meta import Kind
+from pilotage.api.prepared import prepared
 
 __all__ = ["REFERENCE", "GoTypes", "definitions", "go_types", "kubernetes_version", "root", "roots"]
 
@@ -41,6 +42,7 @@ class GoTypes(msgspec.Struct, frozen=True):
     named: Mapping[str, str]
 
 
+@prepared
 class _File(GoTypes, frozen=True):
     version: str
     definitions: Mapping[str, dict[str, Any]]

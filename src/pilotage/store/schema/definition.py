@@ -13,6 +13,7 @@ import msgspec
 
 from pilotage.api.errors import InputError
 from pilotage.api.meta import malformed
+from pilotage.api.prepared import prepared
 from pilotage.store.schema.compiled import Node, compile_schema
 from pilotage.store.schema.props import SchemaProps
 from pilotage.store.schema.resource import ResourceKind, Scale, settle_numbers
@@ -139,6 +140,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     stored_versions: list[str] = []
 
 
+@prepared
 class Definition(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The whole object; `metadata` as it was sent."""
 
