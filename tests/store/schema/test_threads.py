@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 SCRIPT = """
+import sys
 import threading
 from pilotage.store.schema.definition import read_definition
 
+sys.setswitchinterval(1e-6)  # makes the moment in which it crashed almost certain
 gate = threading.Barrier(16)
 value = {"metadata": {"name": "a"}, "spec": {"group": "g", "versions": [{"name": "v1"}]}}
 
