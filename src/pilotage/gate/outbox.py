@@ -84,9 +84,8 @@ class OutboxController:
         if note.status.delivered_at:
             return await self._keep(found, note.status, now)
         due = read_instant(note.status.next_at)
-        if (
-            due is not None and now < due <= now + _PATIENCE
-        ):  # later than that, a clock was ahead when it was written
+        # What is due later than anybody waits was written by a clock that was ahead.
+        if due is not None and now < due <= now + _PATIENCE:
             return Result(requeue_after=(due - now).total_seconds())
         sink = self._sinks.get(note.spec.channel)
         if sink is None:
