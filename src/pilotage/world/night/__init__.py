@@ -1,7 +1,7 @@
 """A night at the gate for two platforms: one image that ARO takes, and that ROSA's upgrade test stops.
 
 The Snapshots name images of the sample world by digest. One job flakes and passes the second time, one platform's upgrade fails
-twice, a job that is only informing fails as well. The night is the last one before now.
+twice, a job that is only informing fails as well. The night is the last one that is over by now.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ __all__ = ["NAMESPACE_NAME", "PLAYBOOK", "TENANT", "begins", "load"]
 MANAGER: Final = "pilotage-world"
 NAMESPACE_NAME: Final = "gates"
 TENANT: Final = Tenant(repository="quay.example.com/hypershift/hypershift-operator")
-_SLOT_HOUR, _SLOT_MINUTE = 3, 15
+_SLOT_MINUTE: Final = 15
+_NIGHT, _AFTERNOON = 3, 15
+"""Hours of the schedule. In the morning, the night's jobs would not be over yet and would take real time."""
+_LASTS: Final = timedelta(hours=6)
 
 PLAYBOOK: Final = Playbook(
     (
@@ -45,10 +48,13 @@ class Restorer(Reader, Writer, Protocol):
 
 
 def begins(now: datetime) -> datetime:
-    """A minute before the last slot of the sample schedule."""
-    slot = now.astimezone(UTC).replace(hour=_SLOT_HOUR, minute=_SLOT_MINUTE, second=0, microsecond=0)
+    """A minute before the last slot, 03:15 UTC; before that of the last afternoon where the night cannot be over yet."""
+    today = now.astimezone(UTC).replace(minute=_SLOT_MINUTE, second=0, microsecond=0)
+    slot = today.replace(hour=_NIGHT)
     if slot > now:
         slot -= timedelta(days=1)
+    if now - slot < _LASTS:
+        slot = today.replace(hour=_AFTERNOON) - timedelta(days=1)
     return slot - timedelta(minutes=1)
 
 
@@ -69,6 +75,8 @@ async def load(store: Restorer, digests: Mapping[str, str], evening: datetime) -
     for item in reversed(gates):
         value = item.value()
         value["spec"]["onboardedAt"] = rfc3339(evening)
+        slot = evening + timedelta(minutes=1)
+        value["spec"]["schedule"] = f"{slot.minute} {slot.hour} * * *"
         await store.apply(kinds.of_object(item), item.key, value, manager=MANAGER)
 
 
