@@ -160,8 +160,8 @@ def _signalled() -> asyncio.Event:
 def _invitation(instance: Running) -> str:
     return (
         f"running in {instance.data_dir}; try in another terminal: pilotage get hc, "
-        "pilotage explain cpo-image clusters/azure-prod-west, "
-        f"kubectl --kubeconfig {instance.kubeconfig} get hc -A"
+        "pilotage explain cpo-image clusters/azure-prod-west, pilotage gate status, "
+        f"kubectl --kubeconfig {instance.kubeconfig} get hc,gates,gateruns -A"
     )
 
 
