@@ -38,7 +38,16 @@ from pilotage.store.base import (
 )
 from pilotage.store.embedded import EmbeddedStore
 
-__all__ = ["Embedded", "Real", "Record", "Step", "UncertainTimeError", "compare", "live_through"]
+__all__ = [
+    "Embedded",
+    "Real",
+    "Record",
+    "Step",
+    "UncertainTimeError",
+    "compare",
+    "differences",
+    "live_through",
+]
 
 MEDIA = {
     "json": "application/json-patch+json",
@@ -504,8 +513,10 @@ async def live_through(
     clock: MovingClock,
     kinds: Mapping[str, Kind],
     place: str,
+    *,
+    is_heard: bool = True,
 ) -> tuple[Record, Record]:
-    """Both records, comparable. Raises UncertainTimeError."""
+    """Both records, comparable; with what watches told when `is_heard`. Raises UncertainTimeError."""
     real, embedded = Real(server, kinds, place), Embedded(store, kinds, place)
     used = [name for name in kinds if any(step.kind == name for step in steps) and name != "namespace"]
     begin = Step("post", "namespace", body={"metadata": {"name": "<place>"}}, manager="set-up")
@@ -530,7 +541,7 @@ async def live_through(
             records[1].objects[name] = await embedded.listing(kinds[name])
         is_going = any(step.do == "delete" and step.kind == "namespace" for step in steps)
         ended: set[str] = set()
-        for name in used if not is_going else ():
+        for name in used if is_heard and not is_going else ():
             end = Step("post", name, body=_sentinel(real, kinds[name]), manager="set-up")
             if kinds[name].resource not in ended:
                 for answer in (real.ask(end), await embedded.ask(end)):
@@ -572,17 +583,17 @@ def compare(steps: Sequence[Step], real: Record, embedded: Record) -> list[str]:
     for number, step in enumerate(asked):
         found += [
             f"step {number} ({step.do} {step.kind} {step.name}) {line}"
-            for line in _differences(real.answers[number], embedded.answers[number], "")
+            for line in differences(real.answers[number], embedded.answers[number], "")
         ]
     for name in real.objects:
         found += [
             f"{name} in the end {line}"
-            for line in _differences(real.objects[name], embedded.objects[name], "")
+            for line in differences(real.objects[name], embedded.objects[name], "")
         ]
     for name in real.events:
         found += [
             f"watch of {name} {line}"
-            for line in _differences(real.events[name], embedded.events.get(name), "")
+            for line in differences(real.events[name], embedded.events.get(name), "")
         ]
     return found
 
@@ -595,12 +606,13 @@ def _sorted(told: Any) -> Any:
     return sorted(set(map(json.dumps, told))) if isinstance(told, list) else told
 
 
-def _differences(real: Any, ours: Any, path: str) -> list[str]:
+def differences(real: Any, ours: Any, path: str) -> list[str]:
+    """Where two values differ, one line for each place."""
     if isinstance(real, dict) and isinstance(ours, dict):
         return [
             line
             for name in sorted(real.keys() | ours.keys())
-            for line in _differences(real.get(name, "<absent>"), ours.get(name, "<absent>"), f"{path}.{name}")
+            for line in differences(real.get(name, "<absent>"), ours.get(name, "<absent>"), f"{path}.{name}")
         ]
     if (
         isinstance(real, list)
@@ -611,7 +623,7 @@ def _differences(real: Any, ours: Any, path: str) -> list[str]:
         return [
             line
             for index, (one, other) in enumerate(zip(real, ours, strict=True))
-            for line in _differences(one, other, f"{path}[{index}]")
+            for line in differences(one, other, f"{path}[{index}]")
         ]
     if path.endswith((".status.message", ".causes")) and _sorted(real) == _sorted(ours):
         return []

@@ -135,16 +135,22 @@ def entries_of(value: Mapping[str, Any]) -> tuple[Entry, ...]:
 
 
 def apply(
-    live: dict[str, Any], config: dict[str, Any], shape: Shape, writer: Writer, *, force: bool
+    live: dict[str, Any],
+    config: dict[str, Any],
+    shape: Shape,
+    writer: Writer,
+    *,
+    force: bool,
+    blank: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Merge `config`, all that `writer` wants of the object, into `live`.
+    """Merge `config`, all that `writer` wants of the object, into `live`. `blank` as for `update`.
 
     An apply that changes neither the object nor who owns what returns `live` itself, times included.
     Raises ConflictError, which names managers and fields, and UnmergeableError.
     """
     stored = entries_of(live)
     bare = _without_entries(live)
-    others = list(stored) or _before_first_apply(bare, shape, writer)
+    others = list(stored) or _before_first_apply(bare, shape, writer, blank)
     mine = Entry(
         writer.manager,
         "Apply",
@@ -288,9 +294,11 @@ def _capped(entries: list[Entry]) -> list[Entry]:
     return [*(entry for entry in entries if entry not in merged), *buckets.values()]
 
 
-def _before_first_apply(bare: dict[str, Any], shape: Shape, writer: Writer) -> list[Entry]:
+def _before_first_apply(
+    bare: dict[str, Any], shape: Shape, writer: Writer, blank: Mapping[str, Any] | None
+) -> list[Entry]:
     """Fields that are there without an owner get one, so that the first applier is told what it would overwrite."""
-    fields = _ownable(compare({}, bare, shape).added)
+    fields = _ownable(compare(_on(blank or {}, {}), bare, shape).added)
     if not fields:
         return []
     return [Entry(BEFORE_FIRST_APPLY, "Update", writer.api_version, fields, writer.now)]

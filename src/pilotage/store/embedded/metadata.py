@@ -21,6 +21,7 @@ from pilotage.store.schema.problems import invalid as invalid_value
 
 __all__ = [
     "CHECKED",
+    "UnreadableMetadataError",
     "check_change",
     "check_new",
     "clean_metadata",
@@ -35,6 +36,16 @@ CHECKED = ("name", "namespace", "labels", "annotations", "ownerReferences", "fin
 
 _STANDARD = frozenset({"foregroundDeletion", "kubernetes", "orphan"})
 _NAMES = {"label": dns_label, "segment": path_segment, "subdomain": dns_subdomain}
+
+
+class UnreadableMetadataError(BadRequestError):
+    """A field of metadata has another type; `fault` is what the decoder says to that."""
+
+    def __init__(self, kind: Kind, fault: str) -> None:
+        super().__init__(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {fault}'
+        )
+        self.fault = fault
 
 
 def problem_of(field: str, text: str, reason: str = "FieldValueInvalid") -> Problem:
@@ -72,9 +83,7 @@ def clean_metadata(kind: Kind, metadata: Any, *, is_custom: bool) -> tuple[dict[
         cleaned, unknown = read_metadata(metadata)
     except MetadataError as error:
         text = str(error) if is_custom else str(error).replace("ObjectMeta.", "ObjectMeta.metadata.")
-        raise BadRequestError(
-            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {text}'
-        ) from None
+        raise UnreadableMetadataError(kind, text) from None
     return cleaned, [f"metadata.{path}" for path in unknown]
 
 
@@ -125,8 +134,8 @@ def finalizer_warnings(metadata: Mapping[str, Any], old: Mapping[str, Any]) -> l
 
 
 def _unqualified(kind: Kind, metadata: Mapping[str, Any]) -> list[Problem]:
-    """Built-in kinds want to know whose a finalizer is."""
-    if (kind.group, kind.kind) not in BUILT_IN:
+    """Built-in kinds want to know whose a finalizer is; only Leases are judged as if they were custom resources."""
+    if (kind.group, kind.kind) not in BUILT_IN or kind.group == "coordination.k8s.io":
         return []
     return [
         invalid_value(

@@ -44,7 +44,7 @@ from pilotage.store.embedded.pen import Pen, in_version
 from pilotage.store.embedded.removal import Removal
 from pilotage.store.embedded.reviewing import Admission
 from pilotage.store.embedded.reviews import Attempt, ReviewNeededError, ServiceAddress
-from pilotage.store.embedded.verbs import Verbs, has_subresource
+from pilotage.store.embedded.verbs import Verbs, has_subresource, no_subresource
 from pilotage.store.embedded.watching import Request, Watches
 
 __all__ = ["Clock", "EmbeddedStore", "Retention"]
@@ -224,7 +224,7 @@ class EmbeddedStore:
         def work(connection: sqlite3.Connection) -> Object:
             traits = self._definitions.traits(connection, kind) if subresource else None
             if traits is not None and not has_subresource(kind, traits, subresource):
-                raise NotFoundError.of_kind(kind)
+                raise no_subresource(kind, key, traits)
             item = self._get(connection, kind, key)
             if subresource != "scale" or traits is None or traits.scale is None:
                 return item
@@ -384,8 +384,12 @@ class EmbeddedStore:
 
     async def remove(self, kind: Kind, key: ObjectKey, options: DeleteOptions) -> Deleted:
         def work(tx: Transaction) -> Deleted:
-            self._definitions.is_defined(tx.connection, kind)
-            return self._removal.delete(tx, kind, key, options)
+            traits = self._definitions.traits(tx.connection, kind)
+            deleted = self._removal.delete(tx, kind, key, options)
+            if not traits.is_versioned:
+                return deleted
+            shown = Object.parse(in_version(deleted.object.raw, kind.api_version))
+            return msgspec.structs.replace(deleted, object=shown)
 
         return await self._write(work)
 

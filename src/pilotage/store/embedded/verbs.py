@@ -21,6 +21,7 @@ from pilotage.store.base import (
     BadRequestError,
     Cause,
     ForbiddenError,
+    InvalidObjectError,
     MediaTypeError,
     NotFoundError,
     PatchType,
@@ -39,6 +40,7 @@ from pilotage.store.embedded.events import as_version
 from pilotage.store.embedded.kinds import KindTraits, Part
 from pilotage.store.embedded.merging import UnmergeableError
 from pilotage.store.embedded.metadata import (
+    UnreadableMetadataError,
     check_change,
     check_new,
     clean_metadata,
@@ -53,10 +55,11 @@ from pilotage.store.embedded.removal import Removal
 from pilotage.store.embedded.reviewing import Admission
 from pilotage.store.embedded.strategic import strategic_merge_patch
 from pilotage.store.embedded.typed import UNDECLARED, metadata_faults, typing_faults
+from pilotage.store.schema.gotext import json_text
 from pilotage.store.schema.problems import Problem, forbidden, required
 from pilotage.store.schema.problems import invalid as invalid_value
 
-__all__ = ["Target", "Verbs", "has_subresource"]
+__all__ = ["Target", "Verbs", "has_subresource", "no_subresource"]
 
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """No vowels and no look-alikes: a random suffix spells nothing."""
@@ -413,6 +416,8 @@ class Verbs:
             if problems:
                 raise invalid(kind, key.name, problems)
             warnings += self._validated(tx, kind, key, value, None, options)
+            if traits.is_custom:
+                warnings += tuple(finalizer_warnings(value["metadata"], {}))
             stored = self._store(tx, kind, traits, value, None, is_dry_run=options.is_dry_run)
             return Written(stored, is_created=True, warnings=warnings)
         if not outcome.is_changed:
@@ -422,6 +427,8 @@ class Verbs:
         self._admit(kind, traits, value, target.live, [], subresource)
         value = self._mutated(tx, kind, traits, key, value, target.live, options, subresource)
         found: list[str] = []
+        if traits.is_custom:
+            found += finalizer_warnings(value["metadata"], target.live["metadata"])
         stored = self._settle(tx, target, value, options, subresource, found)
         return Written(stored, warnings=(*warnings, *found))
 
@@ -459,7 +466,9 @@ class Verbs:
             raise invalid(kind, key.name, [required("fieldManager", "is required for apply patch")])
         writer = self._writer(kind, options, subresource)
         try:
-            return serverside.apply(live, config, traits.shape, writer, force=options.force)
+            return serverside.apply(
+                live, config, traits.shape, writer, force=options.force, blank=traits.blank
+            )
         except UnmergeableError as error:
             raise intake.untyped(subject, [str(error)]) from None
 
@@ -484,8 +493,16 @@ class Verbs:
                 raise _nameless(key)
             return self._rescale(tx, target, orjson.loads(sent), options)
         _require(target, subresource)
-        wanted, unknown = intake.read_manifest(kind, target.traits, sent)
-        if needs_version and options.validation == "Strict":
+        try:
+            wanted, unknown = intake.read_manifest(kind, target.traits, sent)
+        except BadRequestError:
+            raise
+        except InvalidObjectError:
+            # Another kind of thing is an invalid one of this kind: first there must be something to replace.
+            target.present()
+            raise
+        is_absent = target.live is None and not target.traits.is_custom
+        if needs_version and (is_absent or options.validation == "Strict"):
             # What was sent is read before what is there.
             seen = self._admit(kind, target.traits, _thawed(wanted), target.live, unknown, subresource)
             intake.complain(kind, seen, options)
@@ -533,7 +550,16 @@ class Verbs:
             return self._rescale(tx, target, _patched(scale, patch_type, patch, target.traits), options)
         _require(target, subresource)
         wanted = _patched(live, patch_type, patch, target.traits)
-        wanted, unknown = intake.match_type(kind, target.traits, wanted)
+        if not isinstance(wanted, dict):
+            raise InvalidObjectError(
+                "the server rejected our request due to an error in our request", details={"causes": ()}
+            )
+        shown = dict(wanted)
+        try:
+            wanted, unknown = intake.match_type(kind, target.traits, wanted)
+        except UnreadableMetadataError as error:
+            problem = invalid_value("patch", json_text(shown), error.fault)
+            raise invalid(_NOTHING, "", [problem]) from None
         metadata = wanted["metadata"]
         intake.adopt_key(key, metadata)
         if metadata.get("uid", live["metadata"]["uid"]) != live["metadata"]["uid"]:
@@ -541,9 +567,9 @@ class Verbs:
             raise invalid(kind, key.name, [problem, problem])
         intake.check_preconditions(kind, key, metadata, live)
         try:
-            return self._change(tx, target, wanted, unknown, options, subresource, is_patch=True)
+            return self._change(tx, target, wanted, unknown, options, subresource, shown)
         except UndecodableError as error:
-            raise invalid(_NOTHING, "", [error.as_patched(patch_type, patch, wanted)]) from None
+            raise invalid(_NOTHING, "", [error.as_patched(patch_type, patch, shown)]) from None
 
     def _change(
         self,
@@ -553,10 +579,9 @@ class Verbs:
         unknown: list[str],
         options: WriteOptions,
         subresource: Subresource,
-        *,
-        is_patch: bool = False,
+        shown: Mapping[str, Any] | None = None,
     ) -> Written:
-        """From what is wanted of an object that is there to what is stored."""
+        """From what is wanted of an object that is there to what is stored. `shown` is what a patch made of it."""
         kind, traits, live = target.kind, target.traits, target.present()
         entries = serverside.entries_of(live) if subresource else serverside.sent_entries(live, wanted)
         new = _with_owned_metadata(_part(live, wanted, traits, subresource), live)
@@ -566,7 +591,7 @@ class Verbs:
         if any(wanted[name] != new.get(name) for name in wanted if name != "metadata"):
             # What this door does not let through is read all the same.
             whole = self._admit(kind, traits, _thawed(wanted), live, unknown, subresource)
-        patched = _thawed(wanted) if is_patch and options.validation == "Strict" else None
+        patched = _thawed(shown) if shown is not None and options.validation == "Strict" else None
         complaints = self._admit(kind, traits, new, live, unknown, subresource)
         warnings = list(intake.complain(kind, complaints if whole is None else whole, options, patched))
         new = self._mutated(tx, kind, traits, target.key, new, live, options, subresource)
@@ -787,15 +812,20 @@ def has_subresource(kind: Kind, traits: KindTraits, subresource: Subresource) ->
     return True
 
 
+def no_subresource(kind: Kind, key: ObjectKey, traits: KindTraits) -> NotFoundError:
+    """Of a custom resource the server says that the object is not there, of its own kinds that the path is not."""
+    return NotFoundError(kind, key) if traits.is_custom else NotFoundError.of_kind(kind)
+
+
 def _require(target: Target, subresource: Subresource) -> None:
     """Raises NotFoundError when the kind has no such subresource."""
     if not has_subresource(target.kind, target.traits, subresource):
-        raise NotFoundError.of_kind(target.kind)
+        raise no_subresource(target.kind, target.key, target.traits)
 
 
 def _scale_paths(target: Target) -> Any:
     if target.traits.scale is None:
-        raise NotFoundError.of_kind(target.kind)
+        raise no_subresource(target.kind, target.key, target.traits)
     return target.traits.scale
 
 

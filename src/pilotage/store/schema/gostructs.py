@@ -327,6 +327,8 @@ def _number(name: str) -> _Read:
 
 def _bytes(name: str) -> _Read:
     def read(value: Any, place: _Place, _unknown: list[str]) -> Any:
+        if isinstance(value, list):
+            return _joined(value, place)
         if not isinstance(value, str):
             raise _refused(value, place, name)
         text = value.replace("\r", "").replace("\n", "")
@@ -337,6 +339,14 @@ def _bytes(name: str) -> _Read:
         return base64.b64encode(content).decode()
 
     return read
+
+
+def _joined(numbers: list[Any], place: _Place) -> str:
+    """Bytes one by one."""
+    for number in numbers:
+        if type(number) is not int or not 0 <= number <= 255:
+            raise _refused(number, place, "uint8", wants_number=True)
+    return base64.b64encode(bytes(numbers)).decode()
 
 
 def _illegal_byte(text: str) -> int:
