@@ -1,12 +1,13 @@
 """The sample night of `pilotage up`: the real gate on a simulated Prow and chat, which speak HTTP on loopback.
 
-The night is the last one before now, played so fast that it is over in seconds; then time goes on as it does. What the outside
+The night is the last one before now, played without its waiting; then time goes on as it does. What the outside
 would remember is kept in the data directory, so that a kill in the middle changes nothing: Prow's jobs in a journal, the key of
 the attestations beside the store, everything else in the store itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -31,6 +32,7 @@ from pilotage.images.disk.layout import OciLayout
 from pilotage.runtime.clock import SystemClock
 from pilotage.runtime.perform import Change
 from pilotage.runtime.runner import Runner
+from pilotage.runtime.tasks import cancel_all
 from pilotage.store.embedded.store import EmbeddedStore
 from pilotage.world import night, payloads
 from pilotage.world.chat import Chat
@@ -40,8 +42,6 @@ from pilotage.world.prow.server import Limit
 
 __all__ = ["sample_night"]
 
-PACE: Final = 3600.0
-"""Simulated seconds in a real one: a night of three hours takes three."""
 _LIMIT: Final = Limit(per_minute=9.0, burst=5)
 _RATE: Final = Rate(per_minute=9.0, burst=5)
 
@@ -58,7 +58,7 @@ async def sample_night(
         for each in payloads.OPERATORS
     }
     await night.load(store, digests, began)
-    clock = LapseClock(await _resumed(store) or (began if not await _has_runs(store) else now), PACE)
+    clock = LapseClock(await _resumed(store) or (began if not await _has_runs(store) else now))
     world = directory / "world"
     world.mkdir(mode=0o700, exist_ok=True)
     token = secrets.token_urlsafe(24)
@@ -81,7 +81,10 @@ async def sample_night(
             sinks=(SlackSink("chat", world / "slack-webhook", wire),),
         )
         runner = Runner(store, controllers(services), clock, on_change=on_change)
-        yield await stack.enter_async_context(runner)
+        await stack.enter_async_context(runner)
+        playing = asyncio.create_task(clock.catch_up(runner.rested), name="sample-night")
+        stack.push_async_callback(cancel_all, [playing])
+        yield runner
 
 
 async def _resumed(store: EmbeddedStore) -> datetime | None:
