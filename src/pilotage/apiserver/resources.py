@@ -50,10 +50,11 @@ class FaceStore(Api, Protocol):
 
 
 def warning_headers(warnings: Sequence[str]) -> dict[str, str]:
-    """RFC 7234, section 5.5: several in one header."""
+    """RFC 7234, section 5.5: several in one header. What a client sent may stand in them, so nothing unprintable is let through."""
     values = []
     for warning in dict.fromkeys(warnings):
         line = " ".join(warning.split()) if "\n" in warning else warning
+        line = "".join(character if character.isprintable() else " " for character in line)
         escaped = line.replace("\\", "\\\\").replace('"', '\\"')
         values.append(f'299 - "{escaped}"')
     return {"Warning": ", ".join(values)} if values else {}
