@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Search"]
 
+_NOBODY_THERE = (0, 502, 503, 504)
+"""Nobody answered, or only what stands before gangway."""
+_LOOK_AGAIN = 60.0
+
 
 class Search:
     """One look for one attempt. `known` are the ids that the ledger has already."""
@@ -50,6 +54,9 @@ class Search:
             return answers.Heard(self._attempt, wait=reply.retry_after, throttled=True, cause="429")
         if reply.status in (401, 403) and not (self._listed is not None and not self._unfetched):
             return answers.Heard(self._attempt, refused=True, cause=f"HTTP {reply.status}")
+        if self._listed is None and reply.status in _NOBODY_THERE:
+            # Nothing was looked at, so nothing is missing: a start that is repeated now may run beside the first one.
+            return answers.Heard(self._attempt, wait=_LOOK_AGAIN, cause=reply.cause or f"HTTP {reply.status}")
         if self._listed is None:
             found = read_executions(reply.body, self._intent.job) if reply.status == 200 else None
             if found is None:
