@@ -587,7 +587,7 @@ class GateRunStatus(msgspec.Struct, frozen=True, rename="camel"):
     state: Annotated[
         str,
         _about(
-            "planned, triggered, testing, evaluated, promoting, promoted; or cancelled, superseded, promotion-failed, finished."
+            "planned, triggered, testing, evaluated, promoting, promoted; or failed, errored, cancelled, superseded, promotion-failed."
         ),
     ] = ""
     verdict: Annotated[str, _about("passed, failed or error; written once.")] = ""
