@@ -34,13 +34,13 @@ from pilotage.api.gate import (
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.app.gate import overview
 from pilotage.gate.controllers import GateServices, controllers
-from pilotage.gate.countedrunner import CountedRunner
-from pilotage.gate.jobrunner import Reply
-from pilotage.gate.ledger import stated
-from pilotage.gate.pacer import Pacer
-from pilotage.gate.pacing import Rate
-from pilotage.gate.selection import SelectionPolicy, select
-from pilotage.gate.snapshots import read_snapshot
+from pilotage.gate.prow.countedrunner import CountedRunner
+from pilotage.gate.prow.jobrunner import Reply
+from pilotage.gate.runs.ledger import stated
+from pilotage.gate.runs.pacer import Pacer
+from pilotage.gate.runs.pacing import Rate
+from pilotage.gate.ticks.selection import SelectionPolicy, select
+from pilotage.gate.ticks.snapshots import read_snapshot
 from pilotage.runtime.clock import ManualClock, SystemClock, rfc3339
 from pilotage.runtime.runner import Runner, run_to_rest
 from pilotage.store.embedded.store import EmbeddedStore

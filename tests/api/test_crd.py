@@ -14,9 +14,7 @@ GOLDEN = Path(__file__).parent / "cases" / "crds.yaml"
 
 def test_the_definitions_are_those_on_record():
     """A change of a type shows up as a change of the recorded file, to be looked at in review."""
-    assert GOLDEN.read_text() == yaml.dump_all(
-        crd.manifest(definition) for definition in kinds.DEFINITIONS
-    )
+    assert GOLDEN.read_text() == yaml.dump_all(crd.manifest(definition) for definition in kinds.DEFINITIONS)
 
 
 def places(schema):

@@ -11,7 +11,7 @@ from pilotage.api.gate import GATE
 from pilotage.api.konflux import SNAPSHOT
 from pilotage.api.meta import Object, ObjectKey
 from pilotage.app.gate import acting, asking, settings
-from pilotage.gate.bisect import BisectPolicy
+from pilotage.gate.health.bisect import BisectPolicy
 from pilotage.runtime.clock import ManualClock
 from pilotage.store.embedded.store import EmbeddedStore
 from pilotage.world.prow import Line, Playbook, Script

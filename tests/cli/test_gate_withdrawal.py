@@ -12,7 +12,7 @@ from pilotage.api import core, crd
 from pilotage.api.gate import DEFINITIONS, GATE, PLATFORM_LABEL, PROMOTION, PromotionSpec
 from pilotage.app import instance
 from pilotage.app.gate.keys import instance_key
-from pilotage.gate.registrypromoter import RegistryPromoter
+from pilotage.gate.promotion.registrypromoter import RegistryPromoter
 from pilotage.images.disk.layout import OciLayout
 from pilotage.runtime.clock import SystemClock
 from pilotage.store.embedded.store import EmbeddedStore

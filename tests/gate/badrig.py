@@ -20,10 +20,10 @@ from pilotage.api.gate import (
 )
 from pilotage.api.meta import Object
 from pilotage.gate.controllers import GateServices, controllers
-from pilotage.gate.jobkeys import JOB_KEY_LABEL
-from pilotage.gate.pacer import Pacer
-from pilotage.gate.pacing import DEFAULT_RATE
-from pilotage.gate.progress import ENDED
+from pilotage.gate.runs.jobkeys import JOB_KEY_LABEL
+from pilotage.gate.runs.pacer import Pacer
+from pilotage.gate.runs.pacing import DEFAULT_RATE
+from pilotage.gate.runs.progress import ENDED
 from pilotage.runtime.clock import ManualClock
 from pilotage.runtime.runner import Runner
 from pilotage.store.base import ConflictError

@@ -8,13 +8,13 @@ from typing import Any
 from pilotage.api import crd
 from pilotage.api.gate import DEFINITIONS, GATE, GATE_RUN, NOTIFICATION, PROMOTION, Gate, GateRun
 from pilotage.api.meta import Kind, Object, ObjectKey
-from pilotage.gate import plaintext
 from pilotage.gate.controllers import GateServices, controllers
-from pilotage.gate.jobrunner import Reply
-from pilotage.gate.message import Message
-from pilotage.gate.pacer import Pacer
-from pilotage.gate.pacing import DEFAULT_RATE, Rate
-from pilotage.gate.promoting import PromotionOrder
+from pilotage.gate.promotion.promoting import PromotionOrder
+from pilotage.gate.prow.jobrunner import Reply
+from pilotage.gate.runs.pacer import Pacer
+from pilotage.gate.runs.pacing import DEFAULT_RATE, Rate
+from pilotage.gate.telling import plaintext
+from pilotage.gate.telling.message import Message
 from pilotage.runtime.clock import ManualClock
 from pilotage.runtime.runner import Runner, run_to_rest
 from pilotage.world.prow import Playbook

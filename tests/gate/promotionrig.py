@@ -22,9 +22,9 @@ from pilotage.api.gate import (
     TriggerRecord,
 )
 from pilotage.api.meta import Meta
-from pilotage.gate.keys import SigningKey
-from pilotage.gate.promoting import PromotionOrder
-from pilotage.gate.tags import TagRequest, tags_of
+from pilotage.gate.promotion.keys import SigningKey
+from pilotage.gate.promotion.promoting import PromotionOrder
+from pilotage.gate.promotion.tags import TagRequest, tags_of
 from pilotage.images.digests import digest_of
 from pilotage.images.layers.build import Entry, pack, push_image, push_index
 from pilotage.images.reference import Reference, parse

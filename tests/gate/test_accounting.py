@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pilotage.gate.accounting import FinishedRun, account, is_false_negative
+from pilotage.gate.health.accounting import FinishedRun, account, is_false_negative
 
 NOW = datetime(2026, 6, 30, tzinfo=UTC)
 JOBS = frozenset({"e2e-aws", "e2e-azure"})

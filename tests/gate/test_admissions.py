@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilotage.gate.admissions import Match, Pairing, match_admission, read_admission, read_plan
+from pilotage.gate.promotion.admissions import Match, Pairing, match_admission, read_admission, read_plan
 
 from .asking import LABELS, ask, cases, keyed
 

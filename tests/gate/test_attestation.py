@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from pilotage.api.errors import InputError
 from pilotage.api.gate import PolicySettings
-from pilotage.gate.attestation import ARTIFACT_TYPE, attest, read_evidence
-from pilotage.gate.dsse import ENVELOPE_TYPE, pae, read_envelope, seal
-from pilotage.gate.keys import PublicKey, SigningKey, read_signing_key, write_keys
-from pilotage.gate.statements import (
+from pilotage.gate.promotion.attestation import ARTIFACT_TYPE, attest, read_evidence
+from pilotage.gate.promotion.dsse import ENVELOPE_TYPE, pae, read_envelope, seal
+from pilotage.gate.promotion.keys import PublicKey, SigningKey, read_signing_key, write_keys
+from pilotage.gate.promotion.statements import (
     PAYLOAD_TYPE,
     policy_digest,
     read_standing,
@@ -25,7 +25,7 @@ from pilotage.gate.statements import (
     standing,
     verification_summary,
 )
-from pilotage.gate.statements import (
+from pilotage.gate.promotion.statements import (
     test_result as jobs_of,
 )
 from pilotage.images.disk.layout import OciLayout

@@ -11,7 +11,7 @@ import pytest
 from pilotage.api.gate import GATE, PROMOTION
 from pilotage.api.konflux import SNAPSHOT
 from pilotage.api.meta import Object, ObjectKey
-from pilotage.gate.jobrunner import Reply
+from pilotage.gate.prow.jobrunner import Reply
 from pilotage.images.disk.layout import OciLayout
 from pilotage.images.reference import parse
 from pilotage.runtime.clock import ManualClock

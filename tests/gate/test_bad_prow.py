@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from pilotage.gate.prow import GangwayRunner, ProwSettings
-from pilotage.gate.sinks import SlackSink
-from pilotage.gate.wire import Wire, WireSettings
+from pilotage.gate.prow.gangway import GangwayRunner, ProwSettings
+from pilotage.gate.prow.wire import Wire, WireSettings
+from pilotage.gate.telling.sinks import SlackSink
 from pilotage.images.disk.layout import OciLayout
 from pilotage.store.embedded.store import EmbeddedStore
 from pilotage.world.chat import Chat, Trouble

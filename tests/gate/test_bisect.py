@@ -7,7 +7,7 @@ import random
 import pytest
 
 from pilotage.api.errors import InputError
-from pilotage.gate.bisect import BisectPolicy, Probe, next_step, posterior
+from pilotage.gate.health.bisect import BisectPolicy, Probe, next_step, posterior
 
 EIGHT = tuple(f"snapshot-{number}" for number in range(8))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilotage.gate.contexts import Occasion, applies
+from pilotage.gate.ticks.contexts import Occasion, applies
 
 from .asking import ANNOTATIONS, LABELS, ask, cases, keyed
 

@@ -7,9 +7,9 @@ import os
 import shutil
 from pathlib import Path
 
-from pilotage.gate.attestation import attest
-from pilotage.gate.registrypromoter import RegistryPromoter
-from pilotage.gate.statements import standing
+from pilotage.gate.promotion.attestation import attest
+from pilotage.gate.promotion.registrypromoter import RegistryPromoter
+from pilotage.gate.promotion.statements import standing
 from pilotage.images.disk.layout import OciLayout
 from pilotage.images.reference import parse
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pilotage.gate.drift import CusumPolicy, cusum
-from pilotage.gate.families import (
+from pilotage.gate.health.drift import CusumPolicy, cusum
+from pilotage.gate.health.families import (
     Outcome,
     Unit,
     anchor_base,
@@ -17,8 +17,8 @@ from pilotage.gate.families import (
     sliding_base,
     smallest_detectable_drop,
 )
-from pilotage.gate.regression import RegressionOptions
-from pilotage.gate.statistics import Runs
+from pilotage.gate.health.regression import RegressionOptions
+from pilotage.gate.health.statistics import Runs
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 

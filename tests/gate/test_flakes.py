@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pilotage.gate import quarantine
-from pilotage.gate.flakes import Execution, flip_rate, is_chronic, needed_retry
-from pilotage.gate.quarantine import Quarantine, check
+from pilotage.gate.health import quarantine
+from pilotage.gate.health.flakes import Execution, flip_rate, is_chronic, needed_retry
+from pilotage.gate.health.quarantine import Quarantine, check
 
 NOW = datetime(2026, 6, 11, tzinfo=UTC)
 REQUIRED = ("a", "b", "c", "d")

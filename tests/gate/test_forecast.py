@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from pilotage.api.gate import GateStatus, JobHistory, NamedReference, RunJob
-from pilotage.gate.forecast import Cost, Prices, forecast
-from pilotage.gate.jobs import planned_jobs
+from pilotage.gate.health.forecast import Cost, Prices, forecast
+from pilotage.gate.ticks.jobs import planned_jobs
 
 from .konflux.rendering import gate, matrix
 

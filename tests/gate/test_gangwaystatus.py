@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pilotage.gate.gangwaystatus import RULES, classify, job_result, read_reply
+from pilotage.gate.prow.gangwaystatus import RULES, classify, job_result, read_reply
 
 from .asking import ask, cases
 

@@ -6,8 +6,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pilotage.api.gate import Gate, GateSpec, GateStatus, JobHistory, RunSummary
-from pilotage.gate.health import health_of, joined
-from pilotage.gate.metrics import families, text
+from pilotage.gate.health.figures import health_of, joined
+from pilotage.gate.health.metrics import families, text
 from pilotage.runtime.clock import rfc3339
 
 NOW = datetime(2026, 6, 11, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from pilotage.gate import regression
-from pilotage.gate.healthcodes import CODES
+from pilotage.gate.health import regression
+from pilotage.gate.health.healthcodes import CODES
 
 CASES = Path(__file__).parent / "cases"
 

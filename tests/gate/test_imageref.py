@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pilotage.gate.imageref import RULES, ImageRequest, image_of
+from pilotage.gate.ticks.imageref import RULES, ImageRequest, image_of
 
 from .asking import DIGEST, IMAGE, ask, cases, whole
 

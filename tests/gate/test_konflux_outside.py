@@ -15,18 +15,18 @@ from pilotage.api.konflux import KEEP_SNAPSHOT_ANNOTATION, RUN_LABEL, SNAPSHOT
 from pilotage.api.meta import ObjectKey
 from pilotage.apiserver import kubeconfig
 from pilotage.apiserver.server import serving
-from pilotage.gate import configmapledger
+from pilotage.gate.konflux import configmapledger
+from pilotage.gate.konflux.labeller import Labeller
 from pilotage.gate.konflux.names import names_of
-from pilotage.gate.labeller import Labeller
-from pilotage.gate.pacer import Pacer
-from pilotage.gate.prow import GangwayRunner, ProwSettings
-from pilotage.gate.sinks import SlackSink
+from pilotage.gate.prow.gangway import GangwayRunner, ProwSettings
+from pilotage.gate.prow.wire import Wire
+from pilotage.gate.runs.pacer import Pacer
 from pilotage.gate.steps.closing import Closing, notify
 from pilotage.gate.steps.e2e import run_e2e
 from pilotage.gate.steps.nightly import trigger_all
 from pilotage.gate.steps.place import place_at
-from pilotage.gate.tick import TickRequest, make_tick
-from pilotage.gate.wire import Wire
+from pilotage.gate.telling.sinks import SlackSink
+from pilotage.gate.ticks.tick import TickRequest, make_tick
 from pilotage.runtime.clock import SystemClock
 from pilotage.store.base import ConflictError, NotFoundError
 from pilotage.store.cluster import ClusterSettings, ClusterStore, read_kubeconfig

@@ -11,12 +11,12 @@ from pilotage.api.errors import InputError
 from pilotage.api.gate import CANCEL_ANNOTATION, GATE_RUN, Gate
 from pilotage.api.konflux import RELEASE, RELEASE_PLAN_ADMISSION, SNAPSHOT
 from pilotage.api.meta import Object, ObjectKey
-from pilotage.gate.jobrunner import Reply
 from pilotage.gate.konflux.definition import definition
 from pilotage.gate.konflux.names import names_of
+from pilotage.gate.konflux.releasing import Releasing
 from pilotage.gate.konflux.target import Target
-from pilotage.gate.pacer import Pacer
-from pilotage.gate.releasing import Releasing
+from pilotage.gate.prow.jobrunner import Reply
+from pilotage.gate.runs.pacer import Pacer
 from pilotage.gate.steps.closing import Closing, notify
 from pilotage.gate.steps.e2e import job_names, run_e2e
 from pilotage.gate.steps.ending import MOST_BYTES, write_results

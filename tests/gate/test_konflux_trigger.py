@@ -8,8 +8,8 @@ from pilotage.api.core import CONFIG_MAP
 from pilotage.api.gate import NOTIFICATION
 from pilotage.api.konflux import KEEP_SNAPSHOT_ANNOTATION, RUN_LABEL, SNAPSHOT
 from pilotage.api.meta import ObjectKey
+from pilotage.gate.konflux.labeller import PIPELINE_RUN_EVENT
 from pilotage.gate.konflux.names import names_of
-from pilotage.gate.labeller import PIPELINE_RUN_EVENT
 from pilotage.gate.steps.nightly import NightRequest, trigger_all, trigger_of
 from pilotage.store.base import NotFoundError
 from pilotage.store.embedded.store import EmbeddedStore

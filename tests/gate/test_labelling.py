@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotage.api.konflux import KEEP_SNAPSHOT_ANNOTATION, RUN_LABEL, STATUS_ANNOTATION
-from pilotage.gate.labelling import (
+from pilotage.gate.konflux.labelling import (
     Failed,
     Look,
     Patch,
@@ -23,7 +23,7 @@ from pilotage.gate.labelling import (
     next_step,
     read_duration,
 )
-from pilotage.gate.release import (
+from pilotage.gate.konflux.release import (
     Await,
     Create,
     GiveUp,

@@ -13,7 +13,7 @@ from pilotage.api import yaml
 from pilotage.api.gate import GateJob, NamedReference, QuarantineEntry
 from pilotage.gate.konflux.files import files_of, objects_of
 from pilotage.gate.konflux.secrets import examples
-from pilotage.gate.lint import CODES, RULES, UNREADABLE, Evidence, lint
+from pilotage.gate.linting.rules import CODES, RULES, UNREADABLE, Evidence, lint
 
 from .konflux.rendering import gate, matrix, target
 

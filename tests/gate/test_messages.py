@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotage.gate.alertmessages import (
+from pilotage.gate.telling.alertmessages import (
     HeartbeatMissing,
     PastRun,
     PersonalAction,
@@ -15,8 +15,8 @@ from pilotage.gate.alertmessages import (
     regression_changed,
     stale_promotion,
 )
-from pilotage.gate.message import COLOURS, Message, Subject, delivery_key
-from pilotage.gate.messages import (
+from pilotage.gate.telling.message import COLOURS, Message, Subject, delivery_key
+from pilotage.gate.telling.runmessages import (
     CredentialsRejected,
     JobOutcome,
     Promoted,

@@ -7,11 +7,11 @@ import pytest
 from pilotage.api import crd
 from pilotage.api.gate import DEFINITIONS, NOTIFICATION, Notification
 from pilotage.api.meta import ObjectKey
-from pilotage.gate.jobrunner import Reply
-from pilotage.gate.message import Subject
-from pilotage.gate.messages import Promoted, promoted
-from pilotage.gate.outbox import KEPT, OutboxController
-from pilotage.gate.telling import Outbox, notification
+from pilotage.gate.prow.jobrunner import Reply
+from pilotage.gate.telling.message import Subject
+from pilotage.gate.telling.outbox import KEPT, OutboxController
+from pilotage.gate.telling.owing import Outbox, notification
+from pilotage.gate.telling.runmessages import Promoted, promoted
 from pilotage.runtime.clock import ManualClock
 from pilotage.runtime.runner import Runner, run_to_rest
 from pilotage.store.base import NotFoundError

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from pilotage.gate.jobrunner import JobRequest
-from pilotage.gate.pacing import (
+from pilotage.gate.prow.gangway import GangwayRunner, ProwSettings
+from pilotage.gate.prow.jobrunner import JobRequest
+from pilotage.gate.prow.wire import Wire
+from pilotage.gate.runs.pacing import (
     DEFAULT_RATE,
     Bucket,
     History,
@@ -23,8 +25,6 @@ from pilotage.gate.pacing import (
     throttled,
     trigger_order,
 )
-from pilotage.gate.prow import GangwayRunner, ProwSettings
-from pilotage.gate.wire import Wire
 from pilotage.runtime.clock import ManualClock
 from pilotage.world.prow import Playbook, Prow
 from pilotage.world.prow.server import Limit

@@ -15,8 +15,15 @@ from pilotage.api.gate import (
     TriggerRecord,
     YankedDigest,
 )
-from pilotage.gate.commit import CommitFacts, decide_commit
-from pilotage.gate.policy import POINTS, ImageFacts, PolicyFacts, denials, judge_policy, missing_platforms
+from pilotage.gate.promotion.commit import CommitFacts, decide_commit
+from pilotage.gate.promotion.policy import (
+    POINTS,
+    ImageFacts,
+    PolicyFacts,
+    denials,
+    judge_policy,
+    missing_platforms,
+)
 
 from .promotionrig import HERE, NOW, gate_of, run_of
 

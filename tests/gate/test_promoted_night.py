@@ -6,8 +6,8 @@ import pytest
 
 from pilotage.api.gate import GATE
 from pilotage.api.meta import ObjectKey
-from pilotage.gate.verifying import verify
-from pilotage.gate.withdrawal import Withdrawals
+from pilotage.gate.promotion.verifying import verify
+from pilotage.gate.promotion.withdrawal import Withdrawals
 from pilotage.images.disk.layout import OciLayout
 from pilotage.images.reference import parse
 from pilotage.runtime.clock import ManualClock

@@ -8,12 +8,12 @@ import pytest
 
 from pilotage.api.errors import InputError, RemoteError
 from pilotage.api.gate import Exemption, PolicySettings
-from pilotage.gate.attestation import find_signed
-from pilotage.gate.keys import SigningKey
-from pilotage.gate.registrypromoter import RegistryPromoter
-from pilotage.gate.statements import TEST_RESULT, VERIFICATION_SUMMARY
-from pilotage.gate.verifiedrepository import TagConflictError
-from pilotage.gate.verifying import verify
+from pilotage.gate.promotion.attestation import find_signed
+from pilotage.gate.promotion.keys import SigningKey
+from pilotage.gate.promotion.registrypromoter import RegistryPromoter
+from pilotage.gate.promotion.statements import TEST_RESULT, VERIFICATION_SUMMARY
+from pilotage.gate.promotion.verifiedrepository import TagConflictError
+from pilotage.gate.promotion.verifying import verify
 from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
 from pilotage.images.reference import parse

@@ -14,17 +14,17 @@ from datetime import UTC, datetime
 import pytest
 
 from pilotage.api.errors import InputError
-from pilotage.gate.executions import (
+from pilotage.gate.prow.executions import (
     artifact_path,
     read_execution,
     read_executions,
     read_finished,
     read_prowjob,
 )
-from pilotage.gate.jobkeys import IMAGE_ENV, JOB_KEY_LABEL, job_labels
-from pilotage.gate.jobrunner import JobRequest, JobRunner, Pull, Refs
-from pilotage.gate.prow import GangwayRunner, ProwSettings, execution_body
-from pilotage.gate.wire import Wire, WireSettings, read_secret, retry_after
+from pilotage.gate.prow.gangway import GangwayRunner, ProwSettings, execution_body
+from pilotage.gate.prow.jobrunner import JobRequest, JobRunner, Pull, Refs
+from pilotage.gate.prow.wire import Wire, WireSettings, read_secret, retry_after
+from pilotage.gate.runs.jobkeys import IMAGE_ENV, JOB_KEY_LABEL, job_labels
 from pilotage.runtime.clock import ManualClock
 from pilotage.world.prow import Line, Playbook, Prow, Script
 
@@ -378,7 +378,7 @@ def test_a_secret_file_never_shows_its_content(tmp_path):
 
 def test_the_library_is_loaded_only_when_something_is_sent():
     """Start-up time is a feature."""
-    code = "import sys, pilotage.gate.prow, pilotage.gate.slack, pilotage.gate.sinks; print('aiohttp' in sys.modules)"
+    code = "import sys, pilotage.gate.prow.gangway, pilotage.gate.telling.slack, pilotage.gate.telling.sinks; print('aiohttp' in sys.modules)"
     assert (
         "False"
         == subprocess.run(

@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pilotage.api.errors import InputError
-from pilotage.gate.executions import Execution, read_execution, read_executions, read_prowjob
-from pilotage.gate.jobkeys import (
+from pilotage.gate.prow.executions import Execution, read_execution, read_executions, read_prowjob
+from pilotage.gate.prow.gangway import GangwayRunner, ProwSettings
+from pilotage.gate.prow.jobrunner import JobRequest
+from pilotage.gate.prow.wire import Wire
+from pilotage.gate.runs.jobkeys import (
     ATTEMPT_LABEL,
     JOB_KEY_LABEL,
     RUN_CLASS_LABEL,
@@ -20,9 +23,7 @@ from pilotage.gate.jobkeys import (
     prow_job_label,
     run_key,
 )
-from pilotage.gate.jobrunner import JobRequest
-from pilotage.gate.prow import GangwayRunner, ProwSettings
-from pilotage.gate.reconcile import (
+from pilotage.gate.runs.reconcile import (
     Adopt,
     Candidate,
     Intent,
@@ -32,7 +33,6 @@ from pilotage.gate.reconcile import (
     reconcile,
     strangers,
 )
-from pilotage.gate.wire import Wire
 from pilotage.runtime.clock import ManualClock
 from pilotage.world.prow import Line, Playbook, Prow, Script
 

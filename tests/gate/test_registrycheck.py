@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pilotage.api.errors import InputError
-from pilotage.gate.registrycheck import TagCheck
-from pilotage.gate.verifiedrepository import TagConflictError
+from pilotage.gate.promotion.registrycheck import TagCheck
+from pilotage.gate.promotion.verifiedrepository import TagConflictError
 from pilotage.images.errors import ImageError
 
 from .promotionrig import push_operator

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from pilotage.decision.questions import answer
-from pilotage.gate import regression
+from pilotage.gate.health import regression
+from pilotage.gate.health.statistics import Runs
 from pilotage.gate.questions import health
-from pilotage.gate.statistics import Runs
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "regression.yaml").read_text())
 QUESTION = next(question for question in health.QUESTIONS if question.name == "gate.regression")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pilotage.gate.families import Outcome
-from pilotage.gate.regressionrecord import RecordFacts, record_facts, state_of
+from pilotage.gate.health.families import Outcome
+from pilotage.gate.health.regressionrecord import RecordFacts, record_facts, state_of
 
 FIXED = datetime(2026, 6, 11, tzinfo=UTC)
 

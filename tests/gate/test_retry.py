@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from pilotage.decision.questions import answer
-from pilotage.gate import retry
 from pilotage.gate.questions import jobs
+from pilotage.gate.runs import retry
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "retry.yaml").read_text())
 QUESTION = next(question for question in jobs.QUESTIONS if question.name == "gate.retry")

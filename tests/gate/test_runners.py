@@ -10,14 +10,14 @@ import pytest
 from aiohttp import web
 
 from pilotage.api.errors import InputError
-from pilotage.gate.execrunner import ExecJob, ExecRunner
-from pilotage.gate.executions import read_execution, read_executions, read_finished, read_prowjob
-from pilotage.gate.gangwaystatus import classify, read_reply
-from pilotage.gate.httprunner import HttpRunner
-from pilotage.gate.jobkeys import IMAGE_ENV, job_labels
-from pilotage.gate.jobrunner import JobRequest, JobRunner
-from pilotage.gate.prow import GangwayRunner, ProwSettings
-from pilotage.gate.wire import Wire
+from pilotage.gate.prow.execrunner import ExecJob, ExecRunner
+from pilotage.gate.prow.executions import read_execution, read_executions, read_finished, read_prowjob
+from pilotage.gate.prow.gangway import GangwayRunner, ProwSettings
+from pilotage.gate.prow.gangwaystatus import classify, read_reply
+from pilotage.gate.prow.httprunner import HttpRunner
+from pilotage.gate.prow.jobrunner import JobRequest, JobRunner
+from pilotage.gate.prow.wire import Wire
+from pilotage.gate.runs.jobkeys import IMAGE_ENV, job_labels
 from pilotage.runtime.clock import ManualClock
 from pilotage.world.loopback import LoopbackServer, new_application
 from pilotage.world.prow import Line, Playbook, Prow, Script

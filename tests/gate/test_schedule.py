@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pilotage.api.errors import InputError
-from pilotage.gate.schedule import (
+from pilotage.gate.ticks.schedule import (
     Due,
     Schedule,
     due,

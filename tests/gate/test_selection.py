@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pilotage.gate.selection import ELIGIBLE, RULES, Candidate, SelectionPolicy, judge
-from pilotage.gate.snapshots import read_snapshot
+from pilotage.gate.ticks.selection import ELIGIBLE, RULES, Candidate, SelectionPolicy, judge
+from pilotage.gate.ticks.snapshots import read_snapshot
 
 from .asking import DIGEST, IMAGE, NOW, ask, cases, condition, snapshot
 

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from pilotage.gate.delivery import Attempt, Delivered, SendAgain, SendPlain, after
-from pilotage.gate.issuesink import IssueSink
-from pilotage.gate.mailsink import MailSettings, MailSink
-from pilotage.gate.plaintext import text_lines
-from pilotage.gate.sinks import Sink
-from pilotage.gate.wire import Wire
+from pilotage.gate.prow.wire import Wire
+from pilotage.gate.telling.delivery import Attempt, Delivered, SendAgain, SendPlain, after
+from pilotage.gate.telling.issuesink import IssueSink
+from pilotage.gate.telling.mailsink import MailSettings, MailSink
+from pilotage.gate.telling.plaintext import text_lines
+from pilotage.gate.telling.sinks import Sink
 from pilotage.world.loopback import LoopbackServer, new_application
 
 from .test_messages import ALL

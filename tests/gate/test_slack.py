@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilotage.gate import slack
-from pilotage.gate.delivery import Attempt, DeadLetter, Delivered, SendAgain, SendPlain, after
-from pilotage.gate.jobrunner import Reply
-from pilotage.gate.message import Field, Item, Link, Message, Section
-from pilotage.gate.messages import JobOutcome, Verdict, gate_failed
-from pilotage.gate.sinks import CloudEventSink, Sink, SlackSink
-from pilotage.gate.wire import Wire, WireSettings
+from pilotage.gate.prow.jobrunner import Reply
+from pilotage.gate.prow.wire import Wire, WireSettings
+from pilotage.gate.telling import slack
+from pilotage.gate.telling.delivery import Attempt, DeadLetter, Delivered, SendAgain, SendPlain, after
+from pilotage.gate.telling.message import Field, Item, Link, Message, Section
+from pilotage.gate.telling.runmessages import JobOutcome, Verdict, gate_failed
+from pilotage.gate.telling.sinks import CloudEventSink, Sink, SlackSink
 from pilotage.runtime.clock import ManualClock
 from pilotage.world.chat import Chat, Trouble, slack_problem
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pilotage.decision.questions import answer
-from pilotage.gate import stale
+from pilotage.gate.health import stale
 from pilotage.gate.instants import read_instant
 from pilotage.gate.questions import health
 

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from pilotage.gate import statistics
-from pilotage.gate.statistics import Interval, Runs, adjusted, fisher_tail, wilson
+from pilotage.gate.health import statistics
+from pilotage.gate.health.statistics import Interval, Runs, adjusted, fisher_tail, wilson
 
 
 def exact(suspect: Runs, other: Runs) -> Fraction:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilotage.gate.tags import RULES, is_platform
+from pilotage.gate.promotion.tags import RULES, is_platform
 
 from .asking import DIGEST, SHA, ask, cases
 

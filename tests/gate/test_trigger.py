@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilotage.gate.trigger import ACTIVE, RULES, Run, Start, Tick, decide_trigger
+from pilotage.gate.ticks.trigger import ACTIVE, RULES, Run, Start, Tick, decide_trigger
 
 from .asking import ask, cases
 

@@ -14,9 +14,9 @@ from pilotage.api.gate import (
     TriggerRecord,
 )
 from pilotage.api.meta import Meta
-from pilotage.gate.families import report
-from pilotage.gate.grid import cells_of, sorted_versions
-from pilotage.gate.units import units_of
+from pilotage.gate.health.families import report
+from pilotage.gate.health.grid import cells_of, sorted_versions
+from pilotage.gate.health.units import units_of
 from pilotage.runtime.clock import rfc3339
 
 NOW = datetime(2026, 6, 11, 12, tzinfo=UTC)

@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilotage.gate.attestation import Evidence, attest
-from pilotage.gate.dsse import seal
-from pilotage.gate.keys import SigningKey
-from pilotage.gate.statements import (
+from pilotage.gate.promotion.attestation import Evidence, attest
+from pilotage.gate.promotion.dsse import seal
+from pilotage.gate.promotion.keys import SigningKey
+from pilotage.gate.promotion.statements import (
     PAYLOAD_TYPE,
     Statement,
     Subject,
     standing,
     verification_summary,
 )
-from pilotage.gate.statements import (
+from pilotage.gate.promotion.statements import (
     test_result as jobs_of,
 )
-from pilotage.gate.verifying import judge, verify
+from pilotage.gate.promotion.verifying import judge, verify
 from pilotage.images.disk.layout import OciLayout
 from pilotage.images.errors import ImageError
 

@@ -7,9 +7,9 @@ from aiohttp import web
 
 from pilotage.api.gate import ALERT, GATE, Alert
 from pilotage.api.meta import ObjectKey
-from pilotage.gate.telling import Outbox
-from pilotage.gate.watchman import DeadMan, Watchman
-from pilotage.gate.wire import Wire
+from pilotage.gate.health.watchman import DeadMan, Watchman
+from pilotage.gate.prow.wire import Wire
+from pilotage.gate.telling.owing import Outbox
 from pilotage.runtime.clock import ManualClock
 from pilotage.runtime.runner import Runner, run_to_rest
 from pilotage.store.embedded.store import EmbeddedStore

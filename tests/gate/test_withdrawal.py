@@ -9,10 +9,10 @@ from pilotage.api import crd
 from pilotage.api.errors import InputError
 from pilotage.api.gate import DEFINITIONS, GATE, PLATFORM_LABEL, PROMOTION, Gate, Promotion, PromotionSpec
 from pilotage.api.meta import ObjectKey
-from pilotage.gate.registrypromoter import RegistryPromoter
-from pilotage.gate.verifiedrepository import TagConflictError
-from pilotage.gate.verifying import verify
-from pilotage.gate.withdrawal import Withdrawals
+from pilotage.gate.promotion.registrypromoter import RegistryPromoter
+from pilotage.gate.promotion.verifiedrepository import TagConflictError
+from pilotage.gate.promotion.verifying import verify
+from pilotage.gate.promotion.withdrawal import Withdrawals
 from pilotage.images.disk.layout import OciLayout
 from pilotage.images.reference import parse
 from pilotage.runtime.clock import ManualClock

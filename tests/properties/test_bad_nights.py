@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pilotage.gate.jobrunner import Reply
+from pilotage.gate.prow.jobrunner import Reply
 from pilotage.store.embedded.store import EmbeddedStore
 from pilotage.world.prow import Line, Playbook, Script
 from pilotage.world.prow.inprocess import InProcessRunner

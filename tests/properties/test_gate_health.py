@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilotage.decision.questions import answer
-from pilotage.gate.aggregate import Given, JobEntry, aggregate
-from pilotage.gate.bisect import Probe, next_step, posterior
-from pilotage.gate.families import smallest_detectable_drop
-from pilotage.gate.matrix import ROLES, Minor, expand
+from pilotage.gate.health.bisect import Probe, next_step, posterior
+from pilotage.gate.health.families import smallest_detectable_drop
+from pilotage.gate.health.regression import REGRESSIONS, compare
+from pilotage.gate.health.stale import Moment, StaleFacts, standing_of
+from pilotage.gate.health.statistics import Runs, _exact_tail, _summed_tail, adjusted, fisher_tail, wilson
 from pilotage.gate.questions import health, jobs
-from pilotage.gate.regression import REGRESSIONS, compare
-from pilotage.gate.stale import Moment, StaleFacts, standing_of
-from pilotage.gate.statistics import Runs, _exact_tail, _summed_tail, adjusted, fisher_tail, wilson
+from pilotage.gate.runs.aggregate import Given, JobEntry, aggregate
+from pilotage.gate.ticks.matrix import ROLES, Minor, expand
 
 quick = settings(max_examples=150, derandomize=True, deadline=None)
 few = settings(max_examples=40, derandomize=True, deadline=None)

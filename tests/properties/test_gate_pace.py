@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilotage.gate.pacing import Bucket, Rate, answered, take, throttled
-from pilotage.gate.schedule import due, next_slot, parse
+from pilotage.gate.runs.pacing import Bucket, Rate, answered, take, throttled
+from pilotage.gate.ticks.schedule import due, next_slot, parse
 
 NOW = datetime(2026, 6, 11, 3, 15, tzinfo=UTC)
 QUICK = settings(max_examples=80, derandomize=True, deadline=None)

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilotage.decision.questions import answer
-from pilotage.gate.gangwaystatus import job_result
-from pilotage.gate.imageref import ImageRequest, image_of
 from pilotage.gate.instants import read_instant
+from pilotage.gate.promotion.tags import TagRequest, tags_of
+from pilotage.gate.prow.gangwaystatus import job_result
 from pilotage.gate.questions import QUESTIONS
-from pilotage.gate.selection import ELIGIBLE, RULES
-from pilotage.gate.snapshots import SnapshotComponent
-from pilotage.gate.tags import TagRequest, tags_of
+from pilotage.gate.ticks.imageref import ImageRequest, image_of
+from pilotage.gate.ticks.selection import ELIGIBLE, RULES
+from pilotage.gate.ticks.snapshots import SnapshotComponent
 
 quick = settings(max_examples=120, derandomize=True, deadline=None)
 ASK = {question.name: question for question in QUESTIONS}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
-from pilotage.gate.jobkeys import IMAGE_ENV, job_labels
+from pilotage.gate.runs.jobkeys import IMAGE_ENV, job_labels
 from pilotage.runtime.clock import ManualClock
 from pilotage.world.prow import Line, Playbook, Prow, Script, flaky
 from pilotage.world.prow.book import JobBook

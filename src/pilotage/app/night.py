@@ -20,13 +20,13 @@ from pilotage.api.gate import GATE_RUN, GateRun
 from pilotage.app.gate.keys import instance_key
 from pilotage.gate.controllers import GateServices, controllers
 from pilotage.gate.instants import read_instant
-from pilotage.gate.pacer import Pacer
-from pilotage.gate.pacing import Rate
-from pilotage.gate.progress import ENDED
-from pilotage.gate.prow import GangwayRunner, ProwSettings
-from pilotage.gate.registrypromoter import RegistryPromoter
-from pilotage.gate.sinks import SlackSink
-from pilotage.gate.wire import Wire
+from pilotage.gate.promotion.registrypromoter import RegistryPromoter
+from pilotage.gate.prow.gangway import GangwayRunner, ProwSettings
+from pilotage.gate.prow.wire import Wire
+from pilotage.gate.runs.pacer import Pacer
+from pilotage.gate.runs.pacing import Rate
+from pilotage.gate.runs.progress import ENDED
+from pilotage.gate.telling.sinks import SlackSink
 from pilotage.images import reference
 from pilotage.images.disk.layout import OciLayout
 from pilotage.runtime.clock import SystemClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilotage.api.gate import GATE, GATE_RUN, Gate, GateRun
-from pilotage.gate.progress import ENDED, FINAL
+from pilotage.gate.runs.progress import ENDED, FINAL
 from pilotage.room import Board
 from pilotage.store.base import Reader
 

@@ -17,17 +17,17 @@ from typing import Any, Protocol
 import msgspec
 
 from pilotage.api.meta import Kind, Object, ObjectKey
-from pilotage.gate.jobrunner import JobRunner
-from pilotage.gate.ledger import Ledger
-from pilotage.gate.nights import GateController
-from pilotage.gate.outbox import OutboxController
-from pilotage.gate.pacer import Pacer
-from pilotage.gate.promoting import Promoter, Promoting
+from pilotage.gate.health.watchman import DeadMan, Watchman
+from pilotage.gate.promotion.promoting import Promoter, Promoting
+from pilotage.gate.prow.jobrunner import JobRunner
 from pilotage.gate.running import RunController
-from pilotage.gate.sinks import Sink
-from pilotage.gate.telling import Outbox
-from pilotage.gate.walk import Outside
-from pilotage.gate.watchman import DeadMan, Watchman
+from pilotage.gate.runs.ledger import Ledger
+from pilotage.gate.runs.pacer import Pacer
+from pilotage.gate.runs.walk import Outside
+from pilotage.gate.telling.outbox import OutboxController
+from pilotage.gate.telling.owing import Outbox
+from pilotage.gate.telling.sinks import Sink
+from pilotage.gate.ticks.nights import GateController
 from pilotage.runtime.clock import Clock
 from pilotage.runtime.controller import Controller
 from pilotage.store.base import Listing

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from pilotage.api import gate, konflux
-from pilotage.gate import codes, healthcodes, lint, promotioncodes
+from pilotage.gate import codes
 from pilotage.gate.board import BOARD
+from pilotage.gate.health import healthcodes
+from pilotage.gate.linting import rules as lint
+from pilotage.gate.promotion import promotioncodes
 from pilotage.gate.questions import QUESTIONS
 from pilotage.room import Room
 

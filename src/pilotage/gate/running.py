@@ -13,14 +13,14 @@ import msgspec
 
 from pilotage.api.gate import CANCEL_ANNOTATION, GATE, GATE_RUN, Cancellation, Gate
 from pilotage.api.meta import Kind, Object, ObjectKey
-from pilotage.gate.calls import is_over
 from pilotage.gate.instants import read_instant
-from pilotage.gate.ledger import Entry, Ledger
-from pilotage.gate.progress import ENDED, Moment
-from pilotage.gate.promoting import Promoting
+from pilotage.gate.promotion.promoting import Promoting
+from pilotage.gate.runs.calls import is_over
+from pilotage.gate.runs.ledger import Entry, Ledger
+from pilotage.gate.runs.progress import ENDED, Moment
+from pilotage.gate.runs.walk import Memory, Outside, Walk
 from pilotage.gate.settings import histories_of, settings_of
-from pilotage.gate.telling import TOLD_WITHIN, Outbox, messages_of
-from pilotage.gate.walk import Memory, Outside, Walk
+from pilotage.gate.telling.owing import TOLD_WITHIN, Outbox, messages_of
 from pilotage.runtime.controller import Controller, Result
 from pilotage.store.base import NotFoundError
 

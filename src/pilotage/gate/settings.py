@@ -9,10 +9,10 @@ from statistics import quantiles
 
 from pilotage.api.gate import Gate, GateSpec
 from pilotage.gate.instants import read_instant
-from pilotage.gate.pacing import History
-from pilotage.gate.progress import Settings
-from pilotage.gate.retry import RetryPolicy
-from pilotage.gate.selection import SelectionPolicy
+from pilotage.gate.runs.pacing import History
+from pilotage.gate.runs.progress import Settings
+from pilotage.gate.runs.retry import RetryPolicy
+from pilotage.gate.ticks.selection import SelectionPolicy
 
 __all__ = ["histories_of", "quarantined", "selection_policy", "settings_of"]
 

@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 from pilotage.api import yaml
 from pilotage.api.errors import InputError
 from pilotage.api.gate import GateJob, NamedReference, SecretKeyReference
-from pilotage.gate import alertmessages, messages
-from pilotage.gate.admissions import Pairing, match_admission, read_admission, read_plan
-from pilotage.gate.contexts import Occasion, applies
 from pilotage.gate.konflux.files import files_of, objects_of
 from pilotage.gate.konflux.names import LONGEST, LONGEST_CRONJOB
 from pilotage.gate.konflux.runbook import ANCHORS, chapters
 from pilotage.gate.konflux.target import Pins, Target
-from pilotage.gate.tags import is_platform
+from pilotage.gate.promotion.admissions import Pairing, match_admission, read_admission, read_plan
+from pilotage.gate.promotion.tags import is_platform
+from pilotage.gate.telling import alertmessages
+from pilotage.gate.telling import runmessages as messages
+from pilotage.gate.ticks.contexts import Occasion, applies
 
 
 def _load(name: str) -> Any:

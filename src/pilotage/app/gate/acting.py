@@ -29,13 +29,13 @@ from pilotage.api.gate import (
 from pilotage.api.meta import Object, ObjectKey
 from pilotage.app.gate import ledgers
 from pilotage.decision.rules import Decision
-from pilotage.gate.commit import Commit, decide_commit
-from pilotage.gate.folding import fold
-from pilotage.gate.jobs import planned_jobs
-from pilotage.gate.ledger import MANAGER, Entry, Ledger, stated
-from pilotage.gate.progress import ENDED
-from pilotage.gate.promoting import commit_facts
-from pilotage.gate.tick import TickOutcome, TickRequest, make_tick
+from pilotage.gate.promotion.commit import Commit, decide_commit
+from pilotage.gate.promotion.promoting import commit_facts
+from pilotage.gate.runs.folding import fold
+from pilotage.gate.runs.ledger import MANAGER, Entry, Ledger, stated
+from pilotage.gate.runs.progress import ENDED
+from pilotage.gate.ticks.jobs import planned_jobs
+from pilotage.gate.ticks.tick import TickOutcome, TickRequest, make_tick
 from pilotage.runtime.clock import Clock, rfc3339
 from pilotage.store.base import ConflictError, Store
 

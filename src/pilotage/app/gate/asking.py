@@ -10,14 +10,14 @@ import msgspec
 from pilotage.api.errors import InputError
 from pilotage.api.gate import Gate, GateRun
 from pilotage.app.gate import ledgers
-from pilotage.gate import grid, whereis
-from pilotage.gate.bisect import BisectPolicy
-from pilotage.gate.families import Judged, report
-from pilotage.gate.selection import Selection, select
+from pilotage.gate.health import grid, whereis
+from pilotage.gate.health.bisect import BisectPolicy
+from pilotage.gate.health.families import Judged, report
+from pilotage.gate.health.suspects import Bisection, bisection
+from pilotage.gate.health.units import units_of
+from pilotage.gate.health.whereis import Build, Place
 from pilotage.gate.settings import selection_policy
-from pilotage.gate.suspects import Bisection, bisection
-from pilotage.gate.units import units_of
-from pilotage.gate.whereis import Build, Place
+from pilotage.gate.ticks.selection import Selection, select
 from pilotage.store.base import Reader
 
 __all__ = ["Found", "Grid", "Where", "bisect", "matrix", "regress", "selection", "where"]

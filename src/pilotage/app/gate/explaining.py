@@ -18,16 +18,16 @@ from pilotage.api.gate import GATE, GATE_RUN, PLATFORM_LABEL, PROMOTION, Gate, G
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.app.gate import ledgers
 from pilotage.decision.rules import Decision
-from pilotage.gate.commit import decide_commit
-from pilotage.gate.eligibility import ELIGIBLE, Candidate, judge
 from pilotage.gate.instants import read_instant
-from pilotage.gate.ledger import Entry
-from pilotage.gate.progress import Moment, verdict_of
-from pilotage.gate.promoting import commit_facts
-from pilotage.gate.retry import DEFAULT_P90_MINUTES, Attempt, RetryFacts, decide_retry
+from pilotage.gate.promotion.commit import decide_commit
+from pilotage.gate.promotion.promoting import commit_facts
+from pilotage.gate.runs.ledger import Entry
+from pilotage.gate.runs.progress import Moment, verdict_of
+from pilotage.gate.runs.retry import DEFAULT_P90_MINUTES, Attempt, RetryFacts, decide_retry
 from pilotage.gate.settings import selection_policy, settings_of
-from pilotage.gate.tick import ledger_lines
-from pilotage.gate.trigger import Tick, decide_trigger
+from pilotage.gate.ticks.eligibility import ELIGIBLE, Candidate, judge
+from pilotage.gate.ticks.tick import ledger_lines
+from pilotage.gate.ticks.trigger import Tick, decide_trigger
 from pilotage.store.base import Listing, NotFoundError, Reader, ReadOnlyError
 
 __all__ = ["Told", "explain", "explain_promotion", "explain_run", "explain_snapshot"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from pilotage.app.gate import ledgers
-from pilotage.gate.metrics import families, text
+from pilotage.gate.health.metrics import families, text
 from pilotage.store.base import Reader
 
 __all__ = ["metrics"]

@@ -21,7 +21,7 @@ from pilotage.app.clusters import ClusterChoice
 from pilotage.app.objects import ObjectSource, Opened, open_reader
 from pilotage.decision.findings import Finding
 from pilotage.gate.konflux.schedule import CRON_JOB
-from pilotage.gate.lint import UNREADABLE
+from pilotage.gate.linting.rules import UNREADABLE
 from pilotage.store.base import NotFoundError, Reader
 
 __all__ = ["LIVE", "Given", "Sight", "Tenant", "given_gates", "look", "open_tenant", "platform_of"]

@@ -21,14 +21,14 @@ from pilotage.app.gate.figures import metrics
 from pilotage.app.gate.keys import instance_key
 from pilotage.app.images import Images
 from pilotage.gate.controllers import GateServices, controllers
-from pilotage.gate.countedrunner import CountedRunner
-from pilotage.gate.pacer import Pacer
-from pilotage.gate.pacing import DEFAULT_RATE, Rate
-from pilotage.gate.prow import GangwayRunner, ProwSettings
-from pilotage.gate.registrypromoter import RegistryPromoter
-from pilotage.gate.sinks import CloudEventSink, Sink, SlackSink
-from pilotage.gate.watchman import DeadMan
-from pilotage.gate.wire import Wire, WireSettings
+from pilotage.gate.health.watchman import DeadMan
+from pilotage.gate.promotion.registrypromoter import RegistryPromoter
+from pilotage.gate.prow.countedrunner import CountedRunner
+from pilotage.gate.prow.gangway import GangwayRunner, ProwSettings
+from pilotage.gate.prow.wire import Wire, WireSettings
+from pilotage.gate.runs.pacer import Pacer
+from pilotage.gate.runs.pacing import DEFAULT_RATE, Rate
+from pilotage.gate.telling.sinks import CloudEventSink, Sink, SlackSink
 from pilotage.runtime.clock import SystemClock
 from pilotage.runtime.perform import Change
 from pilotage.runtime.runner import Runner

@@ -11,7 +11,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from pilotage.gate.keys import KeyKind, SigningKey, read_signing_key, write_keys
+from pilotage.gate.promotion.keys import KeyKind, SigningKey, read_signing_key, write_keys
 
 __all__ = ["instance_key", "make_keys", "public_key_path", "signing_key_path"]
 

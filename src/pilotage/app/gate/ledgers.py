@@ -23,8 +23,8 @@ from pilotage.api.gate import (
     Promotion,
 )
 from pilotage.api.meta import Kind, Object
-from pilotage.gate.selection import releases_of
-from pilotage.gate.snapshots import Snapshot, read_snapshot
+from pilotage.gate.ticks.selection import releases_of
+from pilotage.gate.ticks.snapshots import Snapshot, read_snapshot
 from pilotage.store.base import Reader
 
 __all__ = [

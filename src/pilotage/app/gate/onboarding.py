@@ -19,13 +19,13 @@ from pilotage.api.errors import PilotageError
 from pilotage.api.gate import Gate
 from pilotage.api.meta import Kind, Object, ObjectKey
 from pilotage.app.gate.given import Given, Sight, look
-from pilotage.gate import lint as rules
-from pilotage.gate.admissions import Pairing, match_admission, read_admission, read_plan
 from pilotage.gate.konflux.names import names_of, trigger_cronjob
 from pilotage.gate.konflux.schedule import CRON_JOB
 from pilotage.gate.konflux.secrets import needed
 from pilotage.gate.konflux.steps import ACCOUNTS
-from pilotage.gate.tick import TickRequest, make_tick
+from pilotage.gate.linting import rules
+from pilotage.gate.promotion.admissions import Pairing, match_admission, read_admission, read_plan
+from pilotage.gate.ticks.tick import TickRequest, make_tick
 from pilotage.store.base import Listing, NotFoundError, Reader
 
 __all__ = ["Check", "verify"]

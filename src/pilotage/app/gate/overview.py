@@ -15,10 +15,10 @@ import msgspec
 
 from pilotage.api.gate import Alert, Gate, GateRun, Notification, RunSummary
 from pilotage.app.gate import ledgers
-from pilotage.gate.folding import summary
-from pilotage.gate.health import Health, health_of
-from pilotage.gate.panel import Panel, panel
-from pilotage.gate.progress import ENDED
+from pilotage.gate.health.figures import Health, health_of
+from pilotage.gate.health.panel import Panel, panel
+from pilotage.gate.runs.folding import summary
+from pilotage.gate.runs.progress import ENDED
 from pilotage.store.base import Reader
 
 __all__ = ["Line", "PlatformHealth", "health", "history", "status"]

@@ -14,12 +14,12 @@ from pilotage.api.errors import InputError
 from pilotage.app.gate.given import Given, Sight, Tenant, look, open_tenant
 from pilotage.app.gate.rendering import rendered
 from pilotage.decision.findings import Finding
-from pilotage.gate import lint as rules
-from pilotage.gate.forecast import Forecast, Prices, forecast
-from pilotage.gate.jobs import planned_jobs
+from pilotage.gate.health.forecast import Forecast, Prices, forecast
 from pilotage.gate.konflux.files import objects_of
 from pilotage.gate.konflux.target import Pins
-from pilotage.gate.matrix import Minor, expand
+from pilotage.gate.linting import rules
+from pilotage.gate.ticks.jobs import planned_jobs
+from pilotage.gate.ticks.matrix import Minor, expand
 
 __all__ = ["GatePlan", "PlannedObject", "lint", "plan", "read_prices"]
 

@@ -17,9 +17,9 @@ from pilotage.api.errors import InputError, RefusedError
 from pilotage.api.gate import GATE, VERSION_MATRIX, FreezeWindow, Gate, QuarantineEntry, VersionMatrix
 from pilotage.api.meta import ObjectKey
 from pilotage.app.gate import ledgers
+from pilotage.gate.health.quarantine import Quarantine, check
 from pilotage.gate.instants import read_instant
-from pilotage.gate.jobs import planned_jobs
-from pilotage.gate.quarantine import Quarantine, check
+from pilotage.gate.ticks.jobs import planned_jobs
 from pilotage.runtime.clock import rfc3339
 from pilotage.store.base import Store
 

@@ -14,11 +14,12 @@ import msgspec
 
 from pilotage.api.errors import InputError, PilotageError
 from pilotage.app.clusters import ClusterChoice, open_cluster
-from pilotage.gate.labelling import read_duration
-from pilotage.gate.pacer import Pacer
-from pilotage.gate.prow import GangwayRunner, ProwSettings
-from pilotage.gate.releasing import Releasing
-from pilotage.gate.sinks import SlackSink
+from pilotage.gate.health.watchman import DeadMan
+from pilotage.gate.konflux.labelling import read_duration
+from pilotage.gate.konflux.releasing import Releasing
+from pilotage.gate.prow.gangway import GangwayRunner, ProwSettings
+from pilotage.gate.prow.wire import Wire, WireSettings
+from pilotage.gate.runs.pacer import Pacer
 from pilotage.gate.steps import closing, e2e, evaluate, extract, nightly, watching
 from pilotage.gate.steps.closing import Closing
 from pilotage.gate.steps.ending import CONFLICT, DONE, NO, StepEnd
@@ -26,8 +27,7 @@ from pilotage.gate.steps.extract import ExtractRequest
 from pilotage.gate.steps.nightly import NightRequest
 from pilotage.gate.steps.place import Place, place_at
 from pilotage.gate.steps.telling import empty_outbox
-from pilotage.gate.watchman import DeadMan
-from pilotage.gate.wire import Wire, WireSettings
+from pilotage.gate.telling.sinks import SlackSink
 from pilotage.runtime.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ async def create_release(
 ) -> StepEnd:
     """Without `access` the registry is not looked at."""
     from pilotage.app.images import Images  # noqa: PLC0415 -- start-up time: only this step reads images
-    from pilotage.gate.registrycheck import TagCheck  # noqa: PLC0415 -- as above
+    from pilotage.gate.promotion.registrycheck import TagCheck  # noqa: PLC0415 -- as above
 
     images = Images(access) if access is not None else None
     try:

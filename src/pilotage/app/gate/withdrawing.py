@@ -20,9 +20,9 @@ from pilotage.app import instance
 from pilotage.app.gate import keys, ledgers
 from pilotage.app.images import ImageAccess, Images, opened
 from pilotage.app.objects import open_store
-from pilotage.gate.keys import read_signing_key
-from pilotage.gate.verifiedrepository import repository_of
-from pilotage.gate.withdrawal import Withdrawals, Withdrawn
+from pilotage.gate.promotion.keys import read_signing_key
+from pilotage.gate.promotion.verifiedrepository import repository_of
+from pilotage.gate.promotion.withdrawal import Withdrawals, Withdrawn
 from pilotage.images.reference import Reference, is_digest
 from pilotage.images.source import ImageTarget
 from pilotage.runtime.clock import SystemClock

@@ -13,7 +13,7 @@ from pilotage.cli.output import Output, OutputOption, emit
 from pilotage.cli.sources import DataDirOption, NamespaceOption
 
 if TYPE_CHECKING:
-    from pilotage.gate.tick import TickOutcome
+    from pilotage.gate.ticks.tick import TickOutcome
 
 __all__ = ["approve", "cancel", "promote", "retry", "triage", "trigger"]
 

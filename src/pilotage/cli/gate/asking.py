@@ -26,8 +26,8 @@ from pilotage.cli.sources import NamespaceOption
 
 if TYPE_CHECKING:
     from pilotage.app.gate.asking import Found, Grid, Where
-    from pilotage.gate.families import Judged
-    from pilotage.gate.suspects import Bisection
+    from pilotage.gate.health.families import Judged
+    from pilotage.gate.health.suspects import Bisection
 
 __all__ = ["bisect", "matrix", "regress", "select", "where"]
 
@@ -134,7 +134,7 @@ def bisect(
     """
     from pilotage.api.errors import InputError
     from pilotage.app.gate import asking
-    from pilotage.gate.bisect import BisectPolicy
+    from pilotage.gate.health.bisect import BisectPolicy
 
     policy = BisectPolicy(budget=budget, flake_rate=flake_rate)
     gate, found = read(source, lambda reader: asking.bisect(reader, platform, namespace, policy))
@@ -332,7 +332,7 @@ def _judged_row(each: Judged) -> tuple[str, ...]:
 
 
 def _judged_json(each: Judged) -> dict[str, object]:
-    from pilotage.gate.drift import cusum
+    from pilotage.gate.health.drift import cusum
 
     sliding = each.against_sliding.value
     anchor = each.against_anchor.value if each.against_anchor else None
@@ -358,7 +358,7 @@ def _judged_json(each: Judged) -> dict[str, object]:
 def _grid(found: Grid) -> str:
     """Hosted versions down, management versions across."""
     from pilotage.decision.render import table
-    from pilotage.gate.grid import sorted_versions
+    from pilotage.gate.health.grid import sorted_versions
 
     if not found.cells:
         return ""

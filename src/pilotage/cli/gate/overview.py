@@ -14,7 +14,7 @@ from pilotage.cli.sources import NamespaceOption
 
 if TYPE_CHECKING:
     from pilotage.app.gate.overview import Line, PlatformHealth
-    from pilotage.gate.panel import Panel
+    from pilotage.gate.health.panel import Panel
 
 __all__ = ["history", "metrics", "panel_text", "status"]
 

@@ -14,7 +14,7 @@ from pilotage.cli.sources import DataDirOption
 
 if TYPE_CHECKING:
     from pilotage.app.gate.planning import GatePlan
-    from pilotage.gate.forecast import Cost, Finish, JobForecast
+    from pilotage.gate.health.forecast import Cost, Finish, JobForecast
 
 __all__ = ["plan"]
 

@@ -148,7 +148,7 @@ def run_e2e(
     Example: pilotage gate step run-e2e --platform aro-hcp --run aro-hcp-0f3a5c1e9b7d2468 --token-file token
     """
     from pilotage.app.gate import steps
-    from pilotage.gate.prow import ARTIFACTS, DECK, GANGWAY, ProwSettings
+    from pilotage.gate.prow.gangway import ARTIFACTS, DECK, GANGWAY, ProwSettings
 
     prow = ProwSettings(gangway or GANGWAY, deck or DECK, artifacts or ARTIFACTS, token_file)
     jobs = (required_jobs, informing_jobs)

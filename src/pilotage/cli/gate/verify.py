@@ -12,7 +12,7 @@ from pilotage.cli.access import ImageAccess, report, with_access
 from pilotage.cli.output import Output, OutputOption, emit
 
 if TYPE_CHECKING:
-    from pilotage.gate.verifying import Verification
+    from pilotage.gate.promotion.verifying import Verification
 
 __all__ = ["verify"]
 
@@ -45,8 +45,8 @@ def verify(
 
 async def _verify(image: str, platform: str, key: Path, access: ImageAccess) -> Verification:
     from pilotage.app.images import opened
-    from pilotage.gate.keys import read_public_key
-    from pilotage.gate.verifying import verify as verify_image
+    from pilotage.gate.promotion.keys import read_public_key
+    from pilotage.gate.promotion.verifying import verify as verify_image
     from pilotage.runtime.clock import SystemClock
 
     public_key = read_public_key(key)

@@ -20,7 +20,7 @@ from pilotage.cli.sources import NamespaceOption
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from pilotage.gate.panel import Panel
+    from pilotage.gate.health.panel import Panel
     from pilotage.store.base import Reader
 
 __all__ = ["Lines", "watch"]

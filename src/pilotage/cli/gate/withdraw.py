@@ -13,7 +13,7 @@ from pilotage.cli.access import ImageAccess, with_access
 from pilotage.cli.output import Output, OutputOption, emit
 
 if TYPE_CHECKING:
-    from pilotage.gate.withdrawal import Withdrawn
+    from pilotage.gate.promotion.withdrawal import Withdrawn
 
 __all__ = ["rollback", "unyank", "yank"]
 

@@ -14,7 +14,7 @@ import msgspec
 
 from pilotage.api.errors import InputError
 from pilotage.api.gate import GateSpec, SecretKeyReference
-from pilotage.gate.tags import TagRequest, tags_of
+from pilotage.gate.promotion.tags import TagRequest, tags_of
 
 __all__ = [
     "GANGWAY_SECRET",

@@ -15,7 +15,7 @@ from pilotage.gate.konflux.names import stale_cronjob, trigger_cronjob
 from pilotage.gate.konflux.pipeline import CONTAINER_SECURITY, RESOURCES
 from pilotage.gate.konflux.steps import STALE, TRIGGER
 from pilotage.gate.konflux.target import Pins, manifest
-from pilotage.gate.schedule import parse
+from pilotage.gate.ticks.schedule import parse
 
 __all__ = ["CRON_JOB", "stale_check", "trigger"]
 

@@ -13,10 +13,8 @@ from typing import Annotated, Any
 import msgspec
 
 from pilotage.decision.questions import Question
-from pilotage.gate.instants import read_instant
-from pilotage.gate.loosejson import mapping, text
-from pilotage.gate.regression import REGRESSION_RULES, Comparison, RegressionOptions, Status, compare
-from pilotage.gate.stale import (
+from pilotage.gate.health.regression import REGRESSION_RULES, Comparison, RegressionOptions, Status, compare
+from pilotage.gate.health.stale import (
     ALARM_RULES,
     NEVER,
     Action,
@@ -27,7 +25,9 @@ from pilotage.gate.stale import (
     StaleFacts,
     decide_alarm,
 )
-from pilotage.gate.statistics import Runs
+from pilotage.gate.health.statistics import Runs
+from pilotage.gate.instants import read_instant
+from pilotage.gate.loosejson import mapping, text
 from pilotage.gate.written import as_text, exact, whole
 
 __all__ = ["QUESTIONS"]

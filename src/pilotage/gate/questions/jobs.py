@@ -15,11 +15,10 @@ from typing import Annotated, Any
 import msgspec
 
 from pilotage.decision.questions import Question
-from pilotage.gate.aggregate import VERDICT_RULES, Given, JobEntry, VerdictName, aggregate
 from pilotage.gate.instants import read_instant
 from pilotage.gate.loosejson import mapping, objects, text
-from pilotage.gate.matrix import MATRIX_RULES, ROLES, Minor, expand
-from pilotage.gate.retry import (
+from pilotage.gate.runs.aggregate import VERDICT_RULES, Given, JobEntry, VerdictName, aggregate
+from pilotage.gate.runs.retry import (
     DEFAULT_P90_MINUTES,
     RETRY_RULES,
     Attempt,
@@ -27,6 +26,7 @@ from pilotage.gate.retry import (
     RetryPolicy,
     decide_retry,
 )
+from pilotage.gate.ticks.matrix import MATRIX_RULES, ROLES, Minor, expand
 from pilotage.gate.written import as_text, exact, whole
 
 __all__ = ["QUESTIONS"]

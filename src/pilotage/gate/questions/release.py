@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from pilotage.decision.questions import Question
-from pilotage.gate import admissions, gangwaystatus, loosejson, tags
+from pilotage.gate import loosejson
+from pilotage.gate.promotion import admissions, tags
+from pilotage.gate.prow import gangwaystatus
 
 __all__ = ["QUESTIONS"]
 

@@ -13,8 +13,9 @@ import msgspec
 
 from pilotage.api import konflux
 from pilotage.decision.questions import Question
-from pilotage.gate import contexts, imageref, loosejson, selection, snapshots, trigger
+from pilotage.gate import loosejson
 from pilotage.gate.instants import read_instant
+from pilotage.gate.ticks import contexts, imageref, selection, snapshots, trigger
 
 __all__ = ["QUESTIONS"]
 

@@ -15,15 +15,17 @@ import msgspec
 from pilotage.api.errors import PilotageError
 from pilotage.api.gate import GATE_RUN, PLATFORM_LABEL, Gate, GateRun
 from pilotage.api.konflux import RELEASE
-from pilotage.gate import messages, plaintext, release
-from pilotage.gate.labeller import PIPELINE_RUN_EVENT
-from pilotage.gate.message import Message, Subject
-from pilotage.gate.release import SeenRelease, Wanted
-from pilotage.gate.sinks import Sink
+from pilotage.gate.konflux import release
+from pilotage.gate.konflux.labeller import PIPELINE_RUN_EVENT
+from pilotage.gate.konflux.release import SeenRelease, Wanted
 from pilotage.gate.steps.ending import DONE, StepEnd
 from pilotage.gate.steps.place import Place
 from pilotage.gate.steps.telling import send
-from pilotage.gate.telling import Outbox, messages_of
+from pilotage.gate.telling import plaintext
+from pilotage.gate.telling import runmessages as messages
+from pilotage.gate.telling.message import Message, Subject
+from pilotage.gate.telling.owing import Outbox, messages_of
+from pilotage.gate.telling.sinks import Sink
 
 __all__ = ["Closing", "closing_message", "notify"]
 

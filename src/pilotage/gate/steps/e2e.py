@@ -17,14 +17,14 @@ import orjson
 
 from pilotage.api.errors import LaterError, RemoteError
 from pilotage.api.gate import Gate, GateRun
-from pilotage.gate.jobrunner import JobRunner
-from pilotage.gate.ledger import Entry
-from pilotage.gate.pacer import Pacer
-from pilotage.gate.progress import ENDED
+from pilotage.gate.prow.jobrunner import JobRunner
+from pilotage.gate.runs.ledger import Entry
+from pilotage.gate.runs.pacer import Pacer
+from pilotage.gate.runs.progress import ENDED
+from pilotage.gate.runs.walk import Memory, Outside, Walk
 from pilotage.gate.settings import histories_of
 from pilotage.gate.steps.ending import DONE, OUTSIDE, StepEnd
 from pilotage.gate.steps.place import Place
-from pilotage.gate.walk import Memory, Outside, Walk
 from pilotage.store.base import ConflictError
 
 __all__ = ["SAVED_BEFORE", "job_names", "other_jobs", "run_e2e", "summary_of"]

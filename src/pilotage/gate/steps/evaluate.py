@@ -11,8 +11,8 @@ from datetime import datetime
 import orjson
 
 from pilotage.api.gate import Gate
-from pilotage.gate.aggregate import Aggregate
-from pilotage.gate.progress import Moment, verdict_of
+from pilotage.gate.runs.aggregate import Aggregate
+from pilotage.gate.runs.progress import Moment, verdict_of
 from pilotage.gate.steps.ending import DONE, NO, StepEnd
 from pilotage.gate.steps.place import Place
 

@@ -29,15 +29,15 @@ from pilotage.api.gate import (
     TriggerRecord,
     VersionMatrix,
 )
-from pilotage.gate.imageref import ImageRequest, PinnedImage, image_of, read_spec
-from pilotage.gate.jobkeys import run_key
-from pilotage.gate.jobs import planned_jobs
-from pilotage.gate.labeller import PIPELINE_RUN_EVENT, note
-from pilotage.gate.progress import ENDED
+from pilotage.gate.konflux.labeller import PIPELINE_RUN_EVENT, note
+from pilotage.gate.runs.jobkeys import run_key
+from pilotage.gate.runs.progress import ENDED
 from pilotage.gate.steps.ending import CONFLICT, DONE, NOTHING, USAGE, StepEnd
 from pilotage.gate.steps.place import Place
-from pilotage.gate.tick import ledger_lines
-from pilotage.gate.trigger import Tick, decide_trigger
+from pilotage.gate.ticks.imageref import ImageRequest, PinnedImage, image_of, read_spec
+from pilotage.gate.ticks.jobs import planned_jobs
+from pilotage.gate.ticks.tick import ledger_lines
+from pilotage.gate.ticks.trigger import Tick, decide_trigger
 from pilotage.runtime.clock import rfc3339
 from pilotage.store.base import AlreadyExistsError
 

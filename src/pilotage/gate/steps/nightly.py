@@ -29,23 +29,23 @@ from pilotage.api.gate import (
     GateStatus,
     LedgerEvent,
 )
-from pilotage.gate import messages
-from pilotage.gate.folding import fold
 from pilotage.gate.instants import read_instant
+from pilotage.gate.konflux.labeller import Labeller, is_unconfirmed
+from pilotage.gate.konflux.labelling import Failed
 from pilotage.gate.konflux.names import names_of
 from pilotage.gate.konflux.target import CONFIG_MAP_LABEL
-from pilotage.gate.labeller import Labeller, is_unconfirmed
-from pilotage.gate.labelling import Failed
-from pilotage.gate.ledger import MANAGER, stated
-from pilotage.gate.message import Subject
-from pilotage.gate.nights import noted, owed_for
-from pilotage.gate.progress import ENDED
-from pilotage.gate.schedule import trigger_id
+from pilotage.gate.runs.folding import fold
+from pilotage.gate.runs.ledger import MANAGER, stated
+from pilotage.gate.runs.progress import ENDED
 from pilotage.gate.steps.ending import CONFLICT, DONE, NOTHING, OUTSIDE, StepEnd, code_of
 from pilotage.gate.steps.place import Place
 from pilotage.gate.steps.telling import channel_of
-from pilotage.gate.telling import Outbox, messages_of
-from pilotage.gate.tick import TickOutcome, TickRequest, make_tick
+from pilotage.gate.telling import runmessages as messages
+from pilotage.gate.telling.message import Subject
+from pilotage.gate.telling.owing import Outbox, messages_of
+from pilotage.gate.ticks.nights import noted, owed_for
+from pilotage.gate.ticks.schedule import trigger_id
+from pilotage.gate.ticks.tick import TickOutcome, TickRequest, make_tick
 from pilotage.runtime.clock import rfc3339
 from pilotage.store.base import ConflictError
 

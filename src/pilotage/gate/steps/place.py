@@ -9,10 +9,10 @@ import msgspec
 from pilotage.api.errors import InputError
 from pilotage.api.gate import GATE, Gate
 from pilotage.api.meta import ObjectKey
-from pilotage.gate.configmapledger import ClusterPort, ConfigMapLedger
-from pilotage.gate.ledger import Entry, Ledger
-from pilotage.gate.progress import Moment, settle
+from pilotage.gate.konflux.configmapledger import ClusterPort, ConfigMapLedger
 from pilotage.gate.running import cancellation_of
+from pilotage.gate.runs.ledger import Entry, Ledger
+from pilotage.gate.runs.progress import Moment, settle
 from pilotage.gate.settings import settings_of
 from pilotage.runtime.clock import Timers
 from pilotage.store.base import ConflictError, NotFoundError

@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Final
 
 from pilotage.api.gate import NOTIFICATION, GateSpec, Notification, SecretKeyReference
-from pilotage.gate.delivery import Attempt, DeadLetter, Delivered, SendAgain, SendPlain, after
 from pilotage.gate.konflux.names import slack_secret
-from pilotage.gate.message import Message
-from pilotage.gate.outbox import OutboxController
-from pilotage.gate.sinks import Sink
 from pilotage.gate.steps.place import Place
+from pilotage.gate.telling.delivery import Attempt, DeadLetter, Delivered, SendAgain, SendPlain, after
+from pilotage.gate.telling.message import Message
+from pilotage.gate.telling.outbox import OutboxController
+from pilotage.gate.telling.sinks import Sink
 
 __all__ = ["channel_of", "empty_outbox", "secret_channel", "send"]
 

@@ -17,20 +17,20 @@ import msgspec
 from pilotage.api.errors import PilotageError, RemoteError
 from pilotage.api.gate import GATE_RUN, PLATFORM_LABEL, Gate, GateRun, LedgerEvent, PromotionSpec
 from pilotage.api.konflux import RELEASE
-from pilotage.gate.configmapledger import ConfigMapLedger
+from pilotage.gate.health.watchman import DeadMan, Watchman
 from pilotage.gate.instants import read_instant
-from pilotage.gate.ledger import Ledger
-from pilotage.gate.progress import ENDED
-from pilotage.gate.release import read_release
-from pilotage.gate.releasing import ReleaseEnd, Releasing
-from pilotage.gate.sinks import Sink
+from pilotage.gate.konflux.configmapledger import ConfigMapLedger
+from pilotage.gate.konflux.release import read_release
+from pilotage.gate.konflux.releasing import ReleaseEnd, Releasing
+from pilotage.gate.promotion.tags import TagRequest, tags_of
+from pilotage.gate.runs.ledger import Ledger
+from pilotage.gate.runs.progress import ENDED
 from pilotage.gate.steps.ending import DONE, NOTHING, OUTSIDE, StepEnd, code_of
 from pilotage.gate.steps.nightly import platforms_of
 from pilotage.gate.steps.place import Place
 from pilotage.gate.steps.telling import channel_of, empty_outbox
-from pilotage.gate.tags import TagRequest, tags_of
-from pilotage.gate.telling import Outbox, messages_of
-from pilotage.gate.watchman import DeadMan, Watchman
+from pilotage.gate.telling.owing import Outbox, messages_of
+from pilotage.gate.telling.sinks import Sink
 from pilotage.runtime.clock import rfc3339
 from pilotage.store.base import ConflictError, NotFoundError
 

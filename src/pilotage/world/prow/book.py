@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pilotage.gate.jobkeys import ATTEMPT_LABEL, IMAGE_ENV, prow_job_label
+from pilotage.gate.runs.jobkeys import ATTEMPT_LABEL, IMAGE_ENV, prow_job_label
 from pilotage.runtime.clock import Clock
 from pilotage.world.prow import jobs
 from pilotage.world.prow.jobs import STATUSES, Start, state_at

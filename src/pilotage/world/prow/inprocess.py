@@ -10,10 +10,10 @@ from typing import Final
 
 import orjson
 
-from pilotage.gate.executions import artifact_path
-from pilotage.gate.jobkeys import prow_job_label
-from pilotage.gate.jobrunner import Artifact, JobRequest, Reply
-from pilotage.gate.prow import execution_body
+from pilotage.gate.prow.executions import artifact_path
+from pilotage.gate.prow.gangway import execution_body
+from pilotage.gate.prow.jobrunner import Artifact, JobRequest, Reply
+from pilotage.gate.runs.jobkeys import prow_job_label
 from pilotage.runtime.clock import Clock
 from pilotage.world.prow.book import Answer, JobBook
 from pilotage.world.prow.script import Playbook

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pilotage.gate.jobkeys import IMAGE_ENV, prow_job_label
+from pilotage.gate.runs.jobkeys import IMAGE_ENV, prow_job_label
 from pilotage.runtime.clock import rfc3339
 from pilotage.world.prow.script import Script
 

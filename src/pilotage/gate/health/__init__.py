@@ -1,0 +1,1 @@
+"""How the gate itself does: staleness, false alarms, flakes, regressions, and where a failure began."""

@@ -1,0 +1,1 @@
+"""One run: its ledger, what Prow is asked, what the answers mean, and the verdict."""
