@@ -344,3 +344,12 @@ def test_status_is_written_only_when_asked_for(cli) -> None:
 
     status = cli("get", "snapshots", "clusters/one", "-o", "json").json()["status"]
     assert "AutoReleased" == status["conditions"][0]["type"]
+
+
+def test_kinds_of_ours_show_the_columns_of_their_definition(cli, world: Path) -> None:
+    """What kubectl shows of a gate's run is shown here as well; other kinds show their conditions."""
+    heading, first, *_ = cli("get", "gateruns", "--data-dir", world).out.splitlines()
+
+    assert ["NAMESPACE", "NAME", "PLATFORM", "STATE", "VERDICT", "REASON", "CREATED"] == heading.split()
+    assert ["aro-hcp", "promoted", "passed", "all-required-passed"] == first.split()[2:6]
+    assert "CONDITIONS" in cli("get", "hc", "--data-dir", world).out.splitlines()[0]

@@ -19,6 +19,8 @@ from pilotage.runtime.clock import SystemClock
 from pilotage.store.base import ConflictError, NotFoundError, Reader, Store
 from pilotage.store.cluster import ClusterStore
 from pilotage.store.embedded import EmbeddedStore
+from pilotage.store.schema.columns import CompiledColumn, cells, compile_columns
+from pilotage.store.schema.definition import Column
 
 __all__ = ["MANAGER", "apply", "delete_files", "delete_named", "listing", "select"]
 
@@ -46,11 +48,19 @@ async def select(reader: Reader, kind: Kind, name: str, namespace: str) -> tuple
 
 
 def listing(kind: Kind, objects: Sequence[Object]) -> str:
-    """Objects as a table: where they are, and their conditions where they have some; empty when there are none."""
+    """Objects as a table: where they are, and what their kind shows of them; empty when there are none.
+
+    A kind of ours shows the columns of its definition, as kubectl does; of others the conditions are shown.
+    """
     if not objects:
         return ""
-    headings = [*(["NAMESPACE"] if kind.namespaced else []), "NAME", "CREATED", "CONDITIONS"]
-    return table(headings, (_row(kind, item) for item in objects))
+    place = ["NAMESPACE"] if kind.namespaced else []
+    columns = _columns_of(kind)
+    if not columns:
+        return table([*place, "NAME", "CREATED", "CONDITIONS"], (_row(kind, item) for item in objects))
+    compiled = compile_columns(columns)
+    rows = ((*_place(kind, item), *_cells(compiled, item)) for item in objects)
+    return table([*place, "NAME", *(_heading(column) for column in columns)], rows)
 
 
 async def apply(
@@ -121,6 +131,31 @@ async def _apply_all(
         changed = "configured" if before and before.raw != after.raw else "unchanged"
         outcomes.append(f"{_named(kind, key)} {changed if before else 'created'}")
     return outcomes
+
+
+def _columns_of(kind: Kind) -> list[Column]:
+    """The columns of a kind that Pilotage serves itself, but for those of a wide table."""
+    for definition in kinds.DEFINITIONS:
+        if definition.kind.resource == kind.resource:
+            return [
+                Column(name=each.name, type=each.type, json_path=each.path)
+                for each in definition.columns
+                if not each.priority
+            ]
+    return []
+
+
+def _heading(column: Column) -> str:
+    """An age is shown as the time itself: what a script reads must not change while it looks."""
+    return "CREATED" if column.name == "Age" else column.name.upper()
+
+
+def _place(kind: Kind, item: Object) -> tuple[str, ...]:
+    return (item.key.namespace, item.key.name) if kind.namespaced else (item.key.name,)
+
+
+def _cells(columns: Sequence[CompiledColumn], item: Object) -> list[str]:
+    return ["" if cell is None else str(cell) for cell in cells(columns, item.value())]
 
 
 async def delete_named(kind_name: str, name: str, data_dir: Path | None, namespace: str) -> list[str]:

@@ -346,7 +346,7 @@ def _lock(settings: Settings) -> int | None:
         raise StoreBusyError(
             f"{path}: another process has this store open"
             + (" for itself alone" if settings.is_shared else ""),
-            hint="stop that process, talk to it instead, or name another file",
+            hint="if it is just starting, try again in a moment; else stop that process, talk to it, or name another file",
         ) from None
     return handle
 
