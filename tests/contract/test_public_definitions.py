@@ -112,6 +112,9 @@ def installed(twins: Twins, definition: dict[str, Any]) -> tuple[list[str], bool
     """What the two say differently to a definition, and whether objects of it can be tried."""
     path = f"/apis/{CRD.api_version}/{CRD.plural}"
     name = definition["metadata"]["name"]
+    # Another test may have left it on the server that all share.
+    while twins.server.ask("DELETE", f"{path}/{name}", {})[0] != 404:
+        pass
     _, real, real_warnings = twins.server.ask(
         "POST", path, {"fieldManager": "set-up"}, definition, {"Content-Type": "application/json"}
     )

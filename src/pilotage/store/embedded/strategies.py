@@ -11,12 +11,17 @@ import base64
 import ipaddress
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from pilotage.api.errors import InputError
+from pilotage.store.base import BadRequestError
 from pilotage.store.embedded.definitions import DEFINITION_TYPE
 from pilotage.store.schema.problems import Problem
+
+if TYPE_CHECKING:
+    from pilotage.store.schema.definition import Definition
 
 __all__ = [
     "DEFINITION_TYPE",
@@ -100,10 +105,9 @@ def warnings(type_: str, value: Mapping[str, Any]) -> list[str]:
     """What to tell the person who wrote the object."""
     if type_ != DEFINITION_TYPE:
         return []
-    from pilotage.store.schema.definition import read_definition  # noqa: PLC0415 start-up time
     from pilotage.store.schema.definitions import unrecognized_formats  # noqa: PLC0415
 
-    return [f'unrecognized format "{name}"' for name in unrecognized_formats(read_definition(value))]
+    return [f'unrecognized format "{name}"' for name in unrecognized_formats(_readable(value))]
 
 
 def _prepare_namespace(value: dict[str, Any], old: Mapping[str, Any] | None) -> None:
@@ -244,15 +248,25 @@ def _remember_versions(value: dict[str, Any]) -> None:
     ]
 
 
+def _readable(value: Mapping[str, Any]) -> Definition:
+    """Raises BadRequestError for a definition in which a value has another type than the API knows."""
+    from pilotage.store.schema.definition import read_definition  # noqa: PLC0415 start-up time
+
+    try:
+        return read_definition(value)
+    except InputError as error:
+        raise BadRequestError(error.message) from error
+
+
 def _definition_problems(value: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[Problem]:
     # Start-up time: most processes never write a definition.
-    from pilotage.store.schema import definition, definitions  # noqa: PLC0415
+    from pilotage.store.schema import definitions  # noqa: PLC0415
 
-    new = definition.read_definition(value)
+    new = _readable(value)
     found = (
         definitions.definition_problems(new)
         if old is None
-        else definitions.definition_update_problems(new, definition.read_definition(old))
+        else definitions.definition_update_problems(new, _readable(old))
     )
     versions = value["spec"].get("versions") or []
     if found or (old is not None and old["spec"].get("versions") == versions):

@@ -16,7 +16,7 @@ from pilotage.api.core import NAMESPACE
 from pilotage.api.gate import GATE
 from pilotage.api.meta import Object, ObjectKey
 from pilotage.runtime.clock import rfc3339
-from pilotage.store.base import Reader, Writer
+from pilotage.store.base import NotFoundError, Reader, Writer
 from pilotage.world.prow.script import Line, Playbook, Script, flaky
 from pilotage.world.snapshots import Build, Tenant, revision_of, snapshot
 
@@ -24,6 +24,7 @@ __all__ = ["NAMESPACE_NAME", "PLAYBOOK", "TENANT", "begins", "load"]
 
 MANAGER: Final = "pilotage-world"
 NAMESPACE_NAME: Final = "gates"
+_LOADED: Final = "pilotage.dev/sample-night"
 TENANT: Final = Tenant(repository="quay.example.com/hypershift/hypershift-operator")
 _SLOT_MINUTE: Final = 15
 _NIGHT, _AFTERNOON = 3, 15
@@ -59,25 +60,36 @@ def begins(now: datetime) -> datetime:
 
 
 async def load(store: Restorer, digests: Mapping[str, str], evening: datetime) -> None:
-    """Gates and Snapshots, unless there is a Gate already: then the store is somebody's.
+    """Gates and Snapshots, once; a store with a Gate of somebody else is left alone.
 
     `digests` names the images by tag, oldest first; each makes a Snapshot in the hours before `evening`.
     """
     gates = manifest.load_objects(
         resources.files(__package__).joinpath("gates.yaml").read_text(), "gates.yaml"
     )
-    if (await store.list(GATE)).items:
+    present = {item.key for item in (await store.list(GATE)).items}
+    if present - {item.key for item in gates} or await _is_loaded(store):
         return
     for namespace in (NAMESPACE_NAME, TENANT.namespace):
         await store.apply(NAMESPACE, ObjectKey("", namespace), {}, manager=MANAGER)
     await store.restore([Object.of(each) for each in _snapshots(digests, evening)])
-    # The gates come last, so that a crash in the middle of loading starts over.
-    for item in reversed(gates):
+    for item in gates:
         value = item.value()
         value["spec"]["onboardedAt"] = rfc3339(evening)
         slot = evening + timedelta(minutes=1)
         value["spec"]["schedule"] = f"{slot.minute} {slot.hour} * * *"
         await store.apply(kinds.of_object(item), item.key, value, manager=MANAGER)
+    # Said last, so that a crash in the middle of loading starts over, and what a user deletes later stays away.
+    said = {"metadata": {"annotations": {_LOADED: "true"}}}
+    await store.apply(NAMESPACE, ObjectKey("", NAMESPACE_NAME), said, manager=MANAGER)
+
+
+async def _is_loaded(store: Restorer) -> bool:
+    try:
+        found = await store.get(NAMESPACE, ObjectKey("", NAMESPACE_NAME))
+    except NotFoundError:
+        return False
+    return _LOADED in (found.meta.annotations or {})
 
 
 def _snapshots(digests: Mapping[str, str], evening: datetime) -> list[dict[str, Any]]:
