@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -223,3 +224,16 @@ def test_completion_completes(user: Path) -> None:
     ran = subprocess.run(["bash", "-c", lines], capture_output=True, text=True, check=False, env=environment)
 
     assert ("resolve", "") == (ran.stdout.strip(), ran.stderr)
+
+
+def test_the_help_page_loads_no_verb() -> None:
+    """It shows every verb in the order of the table, and none of their modules is imported for it."""
+    script = (
+        "import sys\nfrom pilotage.cli import program\nprogram.run(['--help'])\n"
+        "print(*[name for name in sys.modules if name.startswith('pilotage.cli.')], file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    listed = re.findall(r"^  ([a-z]+)  +[A-Z]", ran.stdout, re.MULTILINE)
+
+    assert list(program.VERBS) == listed
+    assert {"pilotage.cli.program", "pilotage.cli.output"} == set(ran.stderr.split())

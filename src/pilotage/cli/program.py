@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from pilotage.api.errors import PilotageError
 from pilotage.cli.output import say, told
 
-__all__ = ["VERBS", "Verb", "build", "run"]
+__all__ = ["VERBS", "Verb", "build", "outline", "run"]
 
 OUTSIDE = 3
 OUR_BUG = 4
@@ -37,11 +37,11 @@ class _Verbs(TyperGroup):
 
 
 class Verb(NamedTuple):
-    """Where a verb, or a group of verbs, stands in this package; a group brings its own help."""
+    """Where a verb, or a group of verbs, stands in this package, and its line on the help page."""
 
     module: str
     attribute: str
-    short_help: str = ""
+    short_help: str
 
 
 VERBS: Mapping[str, Verb] = {
@@ -50,12 +50,12 @@ VERBS: Mapping[str, Verb] = {
     "serve": Verb("serve", "serve", "Run an embedded API and the controllers on this machine."),
     "explain": Verb("explain", "explain", "Show a decision and every rule that was considered."),
     "decide": Verb("decide", "decide", "Ask one decision, or many: JSON in, JSON out."),
-    "cpo": Verb("cpo", "cpo"),
-    "overrides": Verb("overrides", "overrides"),
+    "cpo": Verb("cpo", "cpo", "The control plane operator image of hosted clusters."),
+    "overrides": Verb("overrides", "overrides", "The table of pinned control plane operator images."),
     "skew": Verb("skew", "skew", "Combinations of versions that were proven."),
-    "release": Verb("release", "release"),
-    "image": Verb("image", "image"),
-    "gate": Verb("gate", "gate"),
+    "release": Verb("release", "release", "Look into, compare, build and mirror release payloads."),
+    "image": Verb("image", "image", "Look at any image, or copy it."),
+    "gate": Verb("gate", "gate", "Verify operator images for each platform, and promote what passed."),
     "get": Verb("objects", "get", "Print objects of one kind."),
     "apply": Verb("objects", "apply", "Apply manifests to an instance, server-side."),
     "delete": Verb("objects", "delete", "Delete objects of an instance."),
@@ -69,6 +69,26 @@ VERBS: Mapping[str, Verb] = {
 
 def build(only: str = "") -> typer.Typer:
     """The program with all verbs, or with the one that is going to run: the others then cost no start-up time."""
+    program = _empty()
+    for name, verb in VERBS.items():
+        if only in ("", name):
+            found = getattr(importlib.import_module(f"pilotage.cli.{verb.module}"), verb.attribute)
+            if isinstance(found, typer.Typer):
+                program.add_typer(found, short_help=verb.short_help)
+            else:
+                program.command(name, short_help=verb.short_help)(found)
+    return program
+
+
+def outline() -> typer.Typer:
+    """The program as its help page shows it: names and lines, and nothing behind them that would have to be loaded."""
+    program = _empty()
+    for name, verb in VERBS.items():
+        program.command(name, short_help=verb.short_help)(lambda: None)
+    return program
+
+
+def _empty() -> typer.Typer:
     program = typer.Typer(
         name="pilotage",
         cls=_Verbs,
@@ -82,25 +102,20 @@ def build(only: str = "") -> typer.Typer:
     program.callback(
         help="Follow a container image from the quay where it is built to the node that runs it."
     )(lambda: None)
-    for name, verb in VERBS.items():
-        if only in ("", name):
-            found = getattr(importlib.import_module(f"pilotage.cli.{verb.module}"), verb.attribute)
-            if isinstance(found, typer.Typer):
-                program.add_typer(found, short_help=verb.short_help or found.info.help)
-            else:
-                program.command(name, short_help=verb.short_help)(found)
     return program
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code. Never raises but for a second interrupt."""
     only = arguments[0] if arguments and arguments[0] in VERBS else ""
-    if "_PILOTAGE_COMPLETE" in os.environ:
+    completes = "_PILOTAGE_COMPLETE" in os.environ
+    if completes:
         from typer._completion_classes import completion_init  # Typer exports it nowhere else
 
         completion_init()
         only = ""
-    command = typer.main.get_command(build(only))
+    is_help = not arguments or arguments[0] in ("-h", "--help")
+    command = typer.main.get_command(outline() if is_help and not completes else build(only))
     code = 0
     try:
         # Standalone, so that Typer words its own usage errors; it ends by SystemExit, whose code is the exit code.
