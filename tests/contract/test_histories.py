@@ -26,6 +26,7 @@ from pilotage.store.embedded import EmbeddedStore
 
 from .twins import (
     FIRST_VERSION,
+    PLACES,
     MovingClock,
     RealServer,
     Step,
@@ -728,7 +729,7 @@ def opened(kubeconfig: Any) -> Iterator[Twins]:
     with asyncio.Runner() as runner:
         store = runner.run(open_store(clock))
         try:
-            yield Twins(runner, server, store, clock, [0])
+            yield Twins(runner, server, store, clock, PLACES)
         finally:
             runner.run(store.close())
             server.close()

@@ -39,6 +39,7 @@ from pilotage.store.base import (
 from pilotage.store.embedded import EmbeddedStore
 
 __all__ = [
+    "PLACES",
     "Embedded",
     "Real",
     "Record",
@@ -48,6 +49,9 @@ __all__ = [
     "differences",
     "live_through",
 ]
+
+PLACES = [0]
+"""How many histories were lived so far: several modules live on one server, and their places must differ."""
 
 MEDIA = {
     "json": "application/json-patch+json",
